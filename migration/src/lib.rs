@@ -1,0 +1,34 @@
+//! Database migrations of Boards, one change each, for SQLite and PostgreSQL.
+//!
+//! Statements are written once; [`sql::run`] fills in what the two databases call differently.
+//! An existing Boards database (PostgreSQL) is taken over by the same migrations: tables that are
+//! there already are adopted by [`m20261122_000002_adopt_existing_deployment`].
+
+mod m20261122_000001_create_core_tables;
+mod m20261122_000002_adopt_existing_deployment;
+mod m20261122_000003_create_generation_inputs;
+mod m20261122_000004_create_jobs;
+mod m20261122_000005_add_search_columns;
+mod m20261122_000006_create_list_indexes;
+mod sql;
+
+use sea_orm_migration::prelude::{MigrationTrait, async_trait};
+pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
+
+/// Every migration, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_create_core_tables::Migration),
+            Box::new(m20261122_000002_adopt_existing_deployment::Migration),
+            Box::new(m20261122_000003_create_generation_inputs::Migration),
+            Box::new(m20261122_000004_create_jobs::Migration),
+            Box::new(m20261122_000005_add_search_columns::Migration),
+            Box::new(m20261122_000006_create_list_indexes::Migration),
+        ]
+    }
+}

@@ -1,0 +1,22 @@
+//! Artifacts: where their files are kept, how links to them are signed, and how they come in.
+
+mod address;
+mod fetch;
+mod intake;
+mod links;
+mod media;
+pub mod range;
+mod signing;
+mod storage_key;
+mod store;
+mod text_scanner;
+mod thumbnail;
+
+pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher};
+pub use intake::{Artifacts, Incoming, Place, StoredArtifact};
+pub use links::Links;
+pub use media::{MediaMismatch, MediaScanner, MediaType, ScannedMedia};
+pub use signing::{LinkSigner, SignedQuery, SigningError};
+pub use storage_key::{InvalidKey, StorageKey};
+pub use store::{ArtifactStore, FileFacts, StoreError, StoredFile};
+pub use thumbnail::{ImageFacts, Thumbnail, ThumbnailError, image_facts, thumbnail};

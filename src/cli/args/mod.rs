@@ -1,0 +1,409 @@
+//! The command line as clap reads it; nothing is run here.
+
+mod duration;
+mod flags;
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+use crate::{
+    config::{Flags, Purpose},
+    domain::tenant_slug_is_valid,
+};
+
+pub use flags::{HiddenServeFlags, ServeFlags, SharedFlags};
+
+/// Longest subject, email and name that the users' columns hold.
+const MOST_CHARACTERS: usize = 255;
+
+/// Everything on the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "boards",
+    version,
+    about = "Serves boards of generated media over GraphQL",
+    long_about = "Serves boards of generated media over GraphQL, for many tenants at once.\n\n\
+        Without a command it serves, and takes the flags of `boards serve`. Every setting is a \
+        flag, an environment variable and a line in a TOML file; flags win over the environment, \
+        the environment over the file.",
+    after_help = "Examples:
+  boards                                     serve on http://127.0.0.1:8088
+  boards --api-port 9000                     the same on another port
+  boards demo                                make sample data
+  BOARDS_DATABASE_URL=postgres://… boards migrate
+  boards serve --help                        every setting"
+)]
+pub struct Cli {
+    /// TOML file with settings; else `BOARDS_CONFIG` names it, else it is `boards.toml`.
+    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(help = "TOML file with settings [default: boards.toml, if there] [env: BOARDS_CONFIG]")]
+    pub config: Option<PathBuf>,
+    /// The flags of `serve`, for `boards` without a command.
+    #[command(flatten)]
+    pub settings: HiddenServeFlags,
+    /// What to do; to serve, when it is left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer requests until Ctrl-C or SIGTERM (the default)
+    #[command(after_help = "Examples:
+  boards serve
+  boards serve --data-dir /var/lib/boards --api-port 9000
+  BOARDS_AUTH_PROVIDER=jwt BOARDS_JWT_SECRET=… boards serve --api-host 0.0.0.0")]
+    Serve(ServeFlags),
+    /// Bring the database's tables up to date, take migrations back, or list them
+    #[command(after_help = "Examples:
+  boards migrate                             apply all that is missing
+  boards migrate status
+  boards migrate down --steps 1 --database-url postgres://…")]
+    Migrate(MigrateArgs),
+    /// Print the GraphQL schema, or compare it with a file
+    #[command(after_help = "Examples:
+  boards schema > schema.graphql
+  boards schema --check schema.graphql       exit 1 when they differ")]
+    Schema(SchemaArgs),
+    /// Make and list tenants
+    #[command(after_help = "Examples:
+  boards tenant create acme --name \"Acme Inc.\" --join domain --domain acme.com
+  boards tenant list")]
+    Tenant {
+        /// Make or list.
+        #[command(subcommand)]
+        command: TenantCommand,
+    },
+    /// Print a signed token for a user; needs the provider jwt with a secret
+    #[command(after_help = "Examples:
+  boards token alice
+  boards token alice --tenant acme --email alice@acme.com --name Alice --expires 7d
+  curl -H \"Authorization: Bearer $(boards token alice)\" …")]
+    Token(TokenArgs),
+    /// Make sample data: users, boards and generations
+    #[command(after_help = "Examples:
+  boards demo && boards")]
+    Demo(SharedFlags),
+    /// Ask a running server whether it is well: exit 0 if it is, 1 if not
+    #[command(after_help = "Examples:
+  boards health
+  boards health http://127.0.0.1:9000/ready")]
+    Health(HealthArgs),
+}
+
+/// `boards migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Which way
+    #[arg(value_enum, default_value_t = MigrateAction::Up)]
+    pub action: MigrateAction,
+    /// How many migrations [default: up all, down 1]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<NonZeroU32>,
+    /// Where the database is.
+    #[command(flatten)]
+    pub settings: SharedFlags,
+}
+
+/// Which way to migrate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MigrateAction {
+    /// Apply what is missing
+    Up,
+    /// Take the last back, with the data in it
+    Down,
+    /// List what is applied and what is not
+    Status,
+}
+
+/// `boards schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Compare with this file instead of printing
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
+}
+
+/// `boards tenant …`.
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Make a tenant
+    #[command(after_help = "Examples:
+  boards tenant create acme --name \"Acme Inc.\"
+  boards tenant create acme --name \"Acme Inc.\" --join domain --domain acme.com --domain acme.org")]
+    Create(TenantCreateArgs),
+    /// List the tenants
+    #[command(after_help = "Examples:
+  boards tenant list")]
+    List(SharedFlags),
+}
+
+/// `boards tenant create`.
+#[derive(Debug, Args)]
+pub struct TenantCreateArgs {
+    /// Its slug: a to z, 0 to 9 and inner hyphens
+    #[arg(value_parser = tenant_slug)]
+    pub slug: String,
+    /// Its name, for people
+    #[arg(long, value_parser = short_text)]
+    pub name: String,
+    /// Who may come in without being added
+    #[arg(long, value_enum, default_value_t = JoinPolicyArg::Invite)]
+    pub join: JoinPolicyArg,
+    /// With --join domain: an email domain that may come in; may be repeated
+    #[arg(long = "domain", value_name = "DOMAIN", value_parser = domain)]
+    #[arg(required_if_eq("join", "domain"))]
+    pub domains: Vec<String>,
+    /// Where the database is.
+    #[command(flatten)]
+    pub settings: SharedFlags,
+}
+
+/// Who may come into a tenant without being added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JoinPolicyArg {
+    /// Anyone with a valid token
+    Open,
+    /// Whoever has a verified email at one of the domains
+    Domain,
+    /// Nobody
+    Invite,
+}
+
+/// `boards token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// The user's id at the provider (the claim sub)
+    #[arg(value_parser = short_text)]
+    pub subject: String,
+    /// The tenant that the token vouches for
+    #[arg(long, value_name = "SLUG", value_parser = tenant_slug)]
+    pub tenant: Option<String>,
+    /// The user's email; counts as verified
+    #[arg(long, value_parser = short_text)]
+    pub email: Option<String>,
+    /// The user's name
+    #[arg(long, value_parser = short_text)]
+    pub name: Option<String>,
+    /// How long it is valid: a number and s, m, h or d
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
+    pub expires: Duration,
+    /// How tokens are signed.
+    #[command(flatten)]
+    pub settings: SharedFlags,
+}
+
+/// `boards health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// What to ask [default: /health at the configured address]
+    #[arg(value_parser = web_url)]
+    pub url: Option<Url>,
+}
+
+impl Cli {
+    /// All settings on the command line; those behind the command win over those before it.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let before = self.settings.0.clone();
+        let before = match &self.config {
+            Some(file) => before.with_file(file),
+            None => before,
+        };
+        match self.command.as_ref().and_then(Command::settings) {
+            Some(behind) => before.overridden_by(behind.clone()),
+            None => before,
+        }
+    }
+
+    /// What the configuration is read for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        match self.command {
+            None | Some(Command::Serve(_)) => Purpose::Serve,
+            Some(_) => Purpose::Command,
+        }
+    }
+}
+
+impl Command {
+    fn settings(&self) -> Option<&Flags> {
+        match self {
+            Self::Serve(flags) => Some(&flags.0),
+            Self::Migrate(args) => Some(&args.settings.0),
+            Self::Tenant { command: TenantCommand::Create(args) } => Some(&args.settings.0),
+            Self::Tenant { command: TenantCommand::List(flags) } | Self::Demo(flags) => {
+                Some(&flags.0)
+            }
+            Self::Token(args) => Some(&args.settings.0),
+            Self::Schema(_) | Self::Health(_) => None,
+        }
+    }
+}
+
+fn tenant_slug(text: &str) -> Result<String, &'static str> {
+    if tenant_slug_is_valid(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a slug holds a to z, 0 to 9 and inner hyphens, at most 255 characters")
+    }
+}
+
+fn short_text(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let fits = (1..=MOST_CHARACTERS).contains(&text.chars().count());
+    if fits && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 255 characters, none of them control characters")
+    }
+}
+
+fn domain(text: &str) -> Result<String, &'static str> {
+    let domain = text.to_ascii_lowercase();
+    let label = |label: &str| {
+        tenant_slug_is_valid(label) && label.len() <= 63 // RFC 1035 section 2.3.4
+    };
+    if domain.contains('.') && domain.split('.').all(label) {
+        Ok(domain)
+    } else {
+        Err("a domain such as acme.com, without @")
+    }
+}
+
+fn web_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or("a URL such as http://127.0.0.1:8088/health")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    fn cli(line: &str) -> Cli {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    fn config(line: &str) -> Config {
+        let cli = cli(line);
+        let loaded = Config::load(cli.purpose(), &cli.flags(), [], Path::new("/nonexistent"));
+        loaded.unwrap_or_else(|error| panic!("{line}: {error}")).config
+    }
+
+    #[test]
+    fn clap_finds_no_fault() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        fn visit(command: &mut clap::Command) {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{help}");
+            let commands = command.get_subcommands_mut();
+            commands.filter(|command| command.get_name() != "help").for_each(visit);
+        }
+        let mut command = Cli::command();
+        command.build();
+        visit(&mut command);
+    }
+
+    #[test]
+    fn serving_is_the_default_and_takes_the_same_flags() {
+        for line in ["boards --api-port 9000", "boards serve --api-port 9000"] {
+            assert_eq!(cli(line).purpose(), Purpose::Serve);
+            assert_eq!(config(line).api_port, 9000);
+        }
+        assert_eq!(config("boards --api-port 1 serve --api-port 2").api_port, 2);
+        assert_eq!(cli("boards migrate").purpose(), Purpose::Command);
+    }
+
+    #[test]
+    fn switches_may_stand_alone() {
+        assert!(config("boards --migrate").migrate);
+        assert!(!config("boards --migrate=false").migrate);
+        assert!(!config("boards serve --playground false").playground);
+        assert!(config("boards --multi-tenant-mode tenant list").multi_tenant_mode);
+    }
+
+    #[test]
+    fn commands_with_a_database_take_its_flags_before_and_behind() {
+        for command in
+            ["migrate down", "tenant list", "tenant create acme --name A", "token alice", "demo"]
+        {
+            let url = "--database-url postgres://h/b --auth-provider jwt";
+            for line in [format!("boards {command} {url}"), format!("boards {url} {command}")] {
+                assert_eq!(config(&line).database_url.to_string(), "postgres://h/b", "{line}");
+            }
+            assert!(parse(&format!("boards {command} --api-port 1")).is_err(), "{command}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_taken_anywhere() {
+        for line in ["boards --config a.toml", "boards tenant list --config a.toml"] {
+            assert_eq!(cli(line).flags(), Flags::new().with_file("a.toml"), "{line}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_in_debug() {
+        let secret = "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t";
+        let cli = cli(&format!("boards token alice --jwt-secret {secret}"));
+        assert!(!format!("{cli:?} {:?}", cli.flags()).contains("s3cr3t"));
+    }
+
+    #[test]
+    fn migrations_go_up_unless_told() {
+        let migrate = |line: &str| match cli(line).command {
+            Some(Command::Migrate(args)) => (args.action, args.steps.map(NonZeroU32::get)),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(migrate("boards migrate"), (MigrateAction::Up, None));
+        assert_eq!(migrate("boards migrate down --steps 2"), (MigrateAction::Down, Some(2)));
+        assert!(parse("boards migrate down --steps 0").is_err());
+        assert!(parse("boards migrate sideways").is_err());
+    }
+
+    #[test]
+    fn tenants_need_good_slugs_and_domains() {
+        let line = "boards tenant create acme --name Acme --join domain --domain Acme.com";
+        match cli(line).command {
+            Some(Command::Tenant { command: TenantCommand::Create(args) }) => {
+                assert_eq!(
+                    (args.join, args.domains),
+                    (JoinPolicyArg::Domain, vec!["acme.com".into()])
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        for wrong in [
+            "boards tenant create acme",
+            "boards tenant create Acme! --name A",
+            "boards tenant create acme --name A --join domain",
+            "boards tenant create acme --name A --join domain --domain @acme.com",
+            "boards tenant create acme --name A --join sometimes",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn health_takes_only_web_addresses() {
+        assert!(parse("boards health").is_ok());
+        assert!(parse("boards health https://a.b/ready").is_ok());
+        assert!(parse("boards health file:///etc/passwd").is_err());
+    }
+}

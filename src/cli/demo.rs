@@ -1,0 +1,101 @@
+//! `boards demo`: sample users, boards and generations, which the next `boards serve` runs.
+
+use serde_json::{Value, json};
+
+use super::{Failure, print};
+use crate::{
+    app::{StartError, open_store},
+    config::{AuthProvider, Config},
+    domain::{
+        BoardQueryRole, JsonObject, MemberRole, Page, Permission, SortOrder, TenantId, UserId,
+        Validator,
+    },
+    error::Result,
+    generators::Registry,
+    jobs::GenerationRequest,
+    store::{Board, NewBoard, Profile, Scope, Store, TenantReference, Viewer},
+};
+
+/// Who owns the boards: the local user under provider none, otherwise a subject to sign a token for.
+const OWNER: (&str, &str) = ("ada", "Ada Lovelace");
+const MEMBER: (&str, &str) = ("grace", "Grace Hopper");
+
+pub(super) async fn run(config: Config) -> Result<(), Failure> {
+    let store = open_store(&config).await?;
+    let system = store.system();
+    system.ensure_default_tenant(&config.default_tenant_slug).await?;
+    let slug = TenantReference::Slug(config.default_tenant_slug.clone());
+    let tenant = system.tenant(&slug).await?.ok_or_else(|| Failure::new("no default tenant"))?.id;
+    let (provider, owner) = match config.auth_provider {
+        AuthProvider::None => ("none", ("local", "Local user")),
+        AuthProvider::Jwt => ("jwt", OWNER),
+    };
+    let owner_id = provision(&store, tenant, provider, owner).await?;
+    let member_id = provision(&store, tenant, provider, MEMBER).await?;
+    let scope = Scope::new(store.clone(), tenant, Viewer::User(owner_id));
+    let page = Page::new(1, 0, &mut Validator::new());
+    if !scope.my_boards(BoardQueryRole::Owner, SortOrder::CreatedAsc, page).await?.is_empty() {
+        print("There are boards already; nothing was added")?;
+        return Ok(store.close().await?);
+    }
+    let registry = Registry::builtin().map_err(StartError::Generators)?;
+    let patterns = board(&scope, "Patterns", "Five styles, one prompt", true).await?;
+    add_member(&scope, &patterns, member_id).await?;
+    for style in ["plasma", "stripes", "circles", "voronoi", "truchet"] {
+        let params = json!({ "prompt": "a calm sea", "style": style, "palette": "ocean" });
+        queue(&scope, &registry, &patterns, "pattern-image", params).await?;
+    }
+    let private = board(&scope, "Invitation", "A code and a chime, for us alone", false).await?;
+    let code = json!({ "text": "https://example.com/invitation" });
+    queue(&scope, &registry, &private, "qr-code", code).await?;
+    let chime = json!({ "notes": "C5 E5 G5:2", "duration": 1.5 });
+    queue(&scope, &registry, &private, "tone-audio", chime).await?;
+    print("Made 2 boards with 7 generations; `boards` runs them and shows them at its URL")?;
+    Ok(store.close().await?)
+}
+
+async fn provision(
+    store: &Store,
+    tenant: TenantId,
+    provider: &str,
+    (subject, name): (&str, &str),
+) -> Result<UserId> {
+    let profile =
+        Profile { provider, subject, email: None, display_name: Some(name), avatar_url: None };
+    Ok(store.system().provision_user(tenant, profile).await?.id)
+}
+
+async fn board(scope: &Scope, title: &str, description: &str, is_public: bool) -> Result<Board> {
+    let new = NewBoard {
+        title: title.to_owned(),
+        description: Some(description.to_owned()),
+        is_public,
+        settings: JsonObject::new(),
+        metadata: JsonObject::new(),
+    };
+    scope.create_board(new).await
+}
+
+async fn add_member(scope: &Scope, board: &Board, member: UserId) -> Result<()> {
+    let board = scope.authorize_board(board.id, Permission::ManageMembers).await?;
+    board.add_member(member, MemberRole::Editor).await?;
+    Ok(())
+}
+
+async fn queue(
+    scope: &Scope,
+    registry: &Registry,
+    board: &Board,
+    generator: &str,
+    input_params: Value,
+) -> Result<()> {
+    let request = GenerationRequest {
+        generator_name: generator.to_owned(),
+        artifact_type: None,
+        input_params,
+        metadata: JsonObject::new(),
+    };
+    let new = request.check(registry, scope).await?;
+    scope.authorize_board(board.id, Permission::Create).await?.queue_generation(new).await?;
+    Ok(())
+}

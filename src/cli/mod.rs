@@ -1,0 +1,91 @@
+//! The command line: each command loads the configuration and does one thing.
+
+pub mod args;
+mod demo;
+mod health;
+mod logs;
+mod migrate;
+mod schema;
+mod serve;
+mod tenant;
+pub mod token;
+
+use std::io::Write;
+
+use args::{Cli, Command, TenantCommand};
+
+use crate::{
+    app::StartError,
+    config::{Config, ConfigError, Loaded},
+    error::Error,
+};
+
+/// Why a command failed: one line for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(String);
+
+impl Failure {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+macro_rules! failure_from {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self(error.to_string())
+            }
+        }
+    )+};
+}
+
+failure_from!(ConfigError, StartError, token::TokenError, std::io::Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            error @ Error::Internal(_) => StartError::from(error).into(),
+            error => Self(error.to_string()),
+        }
+    }
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// [`Failure`], one line that says what to do.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let loaded = load(&cli)?;
+    match cli.command {
+        None | Some(Command::Serve(_)) => serve::run(loaded).await,
+        Some(Command::Migrate(arguments)) => migrate::run(loaded.config, &arguments).await,
+        Some(Command::Schema(arguments)) => schema::run(arguments.check.as_deref()),
+        Some(Command::Tenant { command: TenantCommand::Create(arguments) }) => {
+            tenant::create(loaded.config, &arguments).await
+        }
+        Some(Command::Tenant { command: TenantCommand::List(_) }) => {
+            tenant::list(loaded.config).await
+        }
+        Some(Command::Token(arguments)) => {
+            print(&token::sign_token(&loaded.config, &(&arguments).into())?)
+        }
+        Some(Command::Demo(_)) => demo::run(loaded.config).await,
+        Some(Command::Health(arguments)) => health::run(&loaded.config, arguments.url).await,
+    }
+}
+
+fn load(cli: &Cli) -> Result<Loaded, Failure> {
+    let directory = std::env::current_dir()?;
+    let environment = crate::config::environment();
+    Ok(Config::load(cli.purpose(), &cli.flags(), environment, &directory)?)
+}
+
+/// Writes a line to standard output. A reader who has gone away is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,62 @@
+//! `boards serve`.
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::{Failure, logs, print};
+use crate::{
+    app::{App, StartError},
+    config::{AuthProvider, Config, Loaded},
+};
+
+pub(super) async fn run(loaded: Loaded) -> Result<(), Failure> {
+    let Loaded { config, warnings, file } = loaded;
+    logs::start(&config)?;
+    if let Some(file) = file {
+        tracing::debug!(file = %file.display(), "settings read");
+    }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let shutdown = shutdown_signal()?;
+    let listener = TcpListener::bind(config.listen_address()).await.map_err(StartError::Listen)?;
+    let bound = listener.local_addr()?;
+    let banner = banner(&config, &config.base_url(bound));
+    let app = App::start(config, bound).await?;
+    print(&banner)?;
+    app.serve(listener, shutdown).await?;
+    Ok(())
+}
+
+fn banner(config: &Config, url: &str) -> String {
+    let (provider, next) = match config.auth_provider {
+        AuthProvider::None => (
+            "none (everyone is one local user; for development)",
+            "open the URL in a browser and run the example operations",
+        ),
+        AuthProvider::Jwt => ("jwt", "sign a token with `boards token SUBJECT`"),
+    };
+    let tenants = if config.multi_tenant_mode { "many, named by X-Tenant" } else { "one" };
+    format!(
+        "Boards is ready at {url}\n  \
+           sign-in   {provider}\n  \
+           tenants   {tenants}\n  \
+           database  {}\n  \
+           next      {next}",
+        config.database_url
+    )
+}
+
+/// Resolves on Ctrl-C and SIGTERM. The handlers are in place when this returns.
+fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,100 @@
+//! One error for the whole server: a stable code, what the client may read, and what only the log may.
+
+use std::borrow::Cow;
+
+use crate::domain::Violation;
+
+/// The result of anything that can fail with an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong. `Display` is what the client may read; the cause of [`Error::Internal`] is for
+/// the log alone.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A user is needed and there is no token, or an anonymous caller asked for something that is
+    /// not public or does not exist.
+    #[error("Not authenticated")]
+    NotAuthenticated,
+    /// A token was sent and is not valid.
+    #[error("Invalid or expired token")]
+    InvalidToken,
+    /// Signed in, but not allowed to do this. Holds the end of the sentence.
+    #[error("You don't have permission to {0}")]
+    Forbidden(Cow<'static, str>),
+    /// The target does not exist in the caller's tenant. Holds its noun ("Board").
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The input is wrong.
+    #[error("{message}")]
+    BadUserInput {
+        /// All of it in one sentence.
+        message: String,
+        /// Each thing that is wrong, by argument.
+        violations: Vec<Violation>,
+    },
+    /// The request clashes with the present state.
+    #[error("{0}")]
+    Conflict(String),
+    /// Multi-tenancy is on and the request names no tenant.
+    #[error("A tenant is required: send the X-Tenant header or a token with a tenant claim")]
+    TenantRequired,
+    /// The named tenant is malformed, unknown, or not to be known.
+    #[error("Tenant not found")]
+    TenantNotFound,
+    /// The request took longer than the server allows.
+    #[error("The request took too long and was stopped")]
+    Timeout,
+    /// More bytes than the server takes.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Bytes of a kind that the server does not take.
+    #[error("{0}")]
+    UnsupportedMedia(String),
+    /// Anything else.
+    #[error("Internal server error")]
+    Internal(#[source] Cause),
+}
+
+impl Error {
+    /// The stable code in `extensions.code`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAuthenticated | Self::InvalidToken => "UNAUTHENTICATED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::BadUserInput { .. } => "BAD_USER_INPUT",
+            Self::Conflict(_) => "CONFLICT",
+            Self::TenantRequired => "TENANT_REQUIRED",
+            Self::TenantNotFound => "TENANT_NOT_FOUND",
+            Self::Timeout => "TIMEOUT",
+            Self::TooLarge(_) => "PAYLOAD_TOO_LARGE",
+            Self::UnsupportedMedia(_) => "UNSUPPORTED_MEDIA_TYPE",
+            Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+        }
+    }
+
+    /// Wraps a cause that the client must not see.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// A refusal, with the end of the sentence "You don't have permission to …".
+    pub fn forbidden(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Forbidden(what.into())
+    }
+
+    /// One wrong argument.
+    pub fn bad_input(path: &str, message: impl Into<String>) -> Self {
+        Self::violations(vec![Violation { path: path.to_owned(), message: message.into() }])
+    }
+
+    /// Several wrong arguments at once.
+    #[must_use]
+    pub fn violations(violations: Vec<Violation>) -> Self {
+        let messages: Vec<&str> = violations.iter().map(|v| v.message.as_str()).collect();
+        Self::BadUserInput { message: messages.join("; "), violations }
+    }
+}

@@ -1,0 +1,98 @@
+//! The generators that this server offers, by name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Generator, InputSchema, builtin};
+
+/// A generator and its compiled input schema.
+pub struct Entry {
+    /// The generator.
+    pub generator: Arc<dyn Generator>,
+    /// Its parameters.
+    pub schema: InputSchema,
+}
+
+/// Every generator, made once at start.
+pub struct Registry {
+    entries: BTreeMap<&'static str, Entry>,
+}
+
+impl Registry {
+    /// The generators that come with the server.
+    ///
+    /// # Errors
+    /// See [`Registry::new`].
+    pub fn builtin() -> Result<Self, String> {
+        Self::new(builtin::all())
+    }
+
+    /// Exactly these generators; add [`builtin::all`] to have those too.
+    ///
+    /// # Errors
+    /// Says which generator has a name twice or an input schema that cannot be used.
+    pub fn new(generators: Vec<Arc<dyn Generator>>) -> Result<Self, String> {
+        let mut entries = BTreeMap::new();
+        for generator in generators {
+            let name = generator.name();
+            let schema = InputSchema::compile(generator.input_schema())
+                .map_err(|reason| format!("generator {name}: {reason}"))?;
+            if entries.insert(name, Entry { generator, schema }).is_some() {
+                return Err(format!("generator {name} is registered twice"));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// The generator of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// Every generator, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builtins_are_listed_by_name() {
+        let registry = Registry::builtin().expect("registry");
+        let names: Vec<_> = registry.iter().map(|entry| entry.generator.name()).collect();
+        let wanted = [
+            "image-collage",
+            "image-edit",
+            "pattern-image",
+            "qr-code",
+            "text-template",
+            "tone-audio",
+        ];
+        assert_eq!(names, wanted);
+        assert!(registry.get("qr-code").is_some());
+        assert!(registry.get("QR-code").is_none());
+    }
+
+    #[test]
+    fn a_name_is_registered_once() {
+        let twice = builtin::all().into_iter().chain(builtin::all()).collect();
+        let error = Registry::new(twice).err().expect("refused");
+        assert!(error.contains("registered twice"));
+    }
+
+    #[test]
+    fn every_parameter_is_described() {
+        let registry = Registry::builtin().expect("registry");
+        for entry in registry.iter() {
+            let document = entry.schema.document();
+            assert_eq!(document["additionalProperties"], false, "{}", entry.generator.name());
+            for (name, schema) in document["properties"].as_object().expect("properties") {
+                let described = schema["description"].as_str().is_some_and(|text| text.len() > 10);
+                assert!(described, "{}: {name}", entry.generator.name());
+            }
+        }
+    }
+}

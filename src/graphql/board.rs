@@ -1,0 +1,420 @@
+//! Boards: the type, the queries and the mutations.
+
+use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    access::{Anyone, BoardPermission, Caller, SignedIn, access},
+    arguments::{
+        BoardQueryRole, BoardRole, SortOrder, list_cost, object, object_edit, page, required_edit,
+        text_edit,
+    },
+    generation::GenerationObject,
+    loader::{CountOf, MembersOf, PageOf, UserById, load},
+    member::MemberObject,
+    session::Session,
+    user::UserObject,
+};
+use crate::{
+    artifacts::Artifacts,
+    domain::{BoardId, Permission, UserId, Validator},
+    error::Error,
+    store::{Board, BoardChanges, GenerationPage, NewBoard},
+};
+
+const TITLE_MAX: usize = 255;
+const DESCRIPTION_MAX: usize = 10_000;
+const QUERY_MAX: usize = 255;
+
+/// A shared board of generated media.
+pub(super) struct BoardObject {
+    board: Board,
+    /// False in the answer to a member who has just left a private board.
+    visible: bool,
+}
+
+impl From<Board> for BoardObject {
+    fn from(board: Board) -> Self {
+        Self { board, visible: true }
+    }
+}
+
+pub(super) fn objects(boards: Vec<Board>) -> Vec<BoardObject> {
+    boards.into_iter().map(BoardObject::from).collect()
+}
+
+/// A board on which generations are collected. Private boards are seen by their owner and members,
+/// public ones by everyone in the tenant.
+#[Object(name = "Board")]
+impl BoardObject {
+    /// Id of the board.
+    async fn id(&self) -> Uuid {
+        self.board.id.into()
+    }
+
+    /// Tenant that the board belongs to.
+    async fn tenant_id(&self) -> Uuid {
+        self.board.tenant.into()
+    }
+
+    /// User who owns the board.
+    async fn owner_id(&self) -> Uuid {
+        self.board.owner.into()
+    }
+
+    /// Title, 1 to 255 characters.
+    async fn title(&self) -> &str {
+        &self.board.title
+    }
+
+    /// What the board is about.
+    async fn description(&self) -> Option<&str> {
+        self.board.description.as_deref()
+    }
+
+    /// Whether everyone in the tenant may see the board, signed in or not.
+    async fn is_public(&self) -> bool {
+        self.board.is_public
+    }
+
+    /// Settings of the front end, a JSON object.
+    async fn settings(&self) -> Json<&Value> {
+        Json(&self.board.settings)
+    }
+
+    /// Data of integrations, a JSON object.
+    async fn metadata(&self) -> Json<&Value> {
+        Json(&self.board.metadata)
+    }
+
+    /// When the board was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.board.created_at
+    }
+
+    /// When the board itself was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.board.updated_at
+    }
+
+    /// User who owns the board.
+    async fn owner(&self, context: &Context<'_>) -> Result<UserObject> {
+        UserObject::load(context, self.board.owner).await
+    }
+
+    /// Members in the order of joining; the owner is not one of them.
+    #[graphql(complexity = "1 + 10 * child_complexity")]
+    async fn members(&self, context: &Context<'_>) -> Result<Vec<MemberObject>> {
+        if !self.visible {
+            return Ok(Vec::new());
+        }
+        let members = load(context, MembersOf(self.board.id)).await?.unwrap_or_default();
+        Ok(members.into_iter().map(MemberObject::from).collect())
+    }
+
+    /// Generations on the board, newest first.
+    #[graphql(complexity = "list_cost(limit, 50, child_complexity)")]
+    async fn generations(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 50, desc = "Generations at most, 0 to 100.")] limit: Option<i32>,
+        #[graphql(default = 0, desc = "Generations to pass over.")] offset: Option<i32>,
+    ) -> Result<Vec<GenerationObject>> {
+        let page = page(limit, offset, 50)?;
+        if !self.visible {
+            return Ok(Vec::new());
+        }
+        let key = PageOf(GenerationPage { board: self.board.id, page });
+        let generations = load(context, key).await?.unwrap_or_default();
+        Ok(generations.into_iter().map(GenerationObject::from).collect())
+    }
+
+    /// Number of generations on the board.
+    async fn generation_count(&self, context: &Context<'_>) -> Result<i64> {
+        if !self.visible {
+            return Ok(0);
+        }
+        Ok(load(context, CountOf(self.board.id)).await?.unwrap_or_default())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct BoardQueries;
+
+#[Object]
+impl BoardQueries {
+    /// The board with that id; null when there is none in the tenant.
+    #[graphql(
+        guard = "Anyone",
+        directive = access::apply(Caller::Anyone, Some(BoardPermission::View))
+    )]
+    async fn board(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the board.")] id: Uuid,
+    ) -> Result<Option<BoardObject>> {
+        Ok(Session::scope_of(context)?.board(id.into()).await?.map(BoardObject::from))
+    }
+
+    /// Boards that the caller owns or is a member of.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, None),
+        complexity = "list_cost(limit, 50, child_complexity)"
+    )]
+    async fn my_boards(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 50, desc = "Boards at most, 0 to 100.")] limit: Option<i32>,
+        #[graphql(default = 0, desc = "Boards to pass over.")] offset: Option<i32>,
+        #[graphql(
+            default_with = "Some(BoardQueryRole::Any)",
+            desc = "How the caller stands to the boards."
+        )]
+        role: Option<BoardQueryRole>,
+        #[graphql(default_with = "Some(SortOrder::UpdatedDesc)", desc = "Order of the list.")]
+        sort: Option<SortOrder>,
+    ) -> Result<Vec<BoardObject>> {
+        let page = page(limit, offset, 50)?;
+        let role = role.unwrap_or(BoardQueryRole::Any).into();
+        let sort = sort.unwrap_or(SortOrder::UpdatedDesc).into();
+        Ok(objects(Session::scope_of(context)?.my_boards(role, sort, page).await?))
+    }
+
+    /// Public boards of the tenant.
+    #[graphql(
+        guard = "Anyone",
+        directive = access::apply(Caller::Anyone, None),
+        complexity = "list_cost(limit, 50, child_complexity)"
+    )]
+    async fn public_boards(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 50, desc = "Boards at most, 0 to 100.")] limit: Option<i32>,
+        #[graphql(default = 0, desc = "Boards to pass over.")] offset: Option<i32>,
+        #[graphql(default_with = "Some(SortOrder::UpdatedDesc)", desc = "Order of the list.")]
+        sort: Option<SortOrder>,
+    ) -> Result<Vec<BoardObject>> {
+        let page = page(limit, offset, 50)?;
+        let sort = sort.unwrap_or(SortOrder::UpdatedDesc).into();
+        Ok(objects(Session::scope_of(context)?.public_board_list(sort, page).await?))
+    }
+
+    /// Boards that the caller may see and whose title or description holds the text, whatever the
+    /// case; title hits first.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, None),
+        complexity = "list_cost(limit, 50, child_complexity)"
+    )]
+    async fn search_boards(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Text to look for, 1 to 255 characters; % and _ are letters.")]
+        query: String,
+        #[graphql(default = 50, desc = "Boards at most, 0 to 100.")] limit: Option<i32>,
+        #[graphql(default = 0, desc = "Boards to pass over.")] offset: Option<i32>,
+    ) -> Result<Vec<BoardObject>> {
+        let mut validator = Validator::new();
+        let text = validator.text("query", &query, QUERY_MAX);
+        validator.finish()?;
+        let page = page(limit, offset, 50)?;
+        Ok(objects(Session::scope_of(context)?.search_boards(&text, page).await?))
+    }
+}
+
+/// A board to be created.
+#[derive(InputObject)]
+struct CreateBoardInput {
+    /// Title, 1 to 255 characters after trimming.
+    title: String,
+    /// What the board is about, at most 10,000 characters.
+    description: Option<String>,
+    /// Whether everyone in the tenant may see the board.
+    #[graphql(default_with = "Some(false)")]
+    is_public: Option<bool>,
+    /// Settings of the front end, a JSON object of at most 64 KiB.
+    settings: Option<Json<Value>>,
+    /// Data of integrations, a JSON object of at most 64 KiB.
+    metadata: Option<Json<Value>>,
+}
+
+impl CreateBoardInput {
+    fn check(self) -> Result<NewBoard, Error> {
+        let mut validator = Validator::new();
+        let new = NewBoard {
+            title: validator.text("input.title", &self.title, TITLE_MAX),
+            description: self.description.and_then(|text| {
+                validator.optional_text("input.description", &text, DESCRIPTION_MAX)
+            }),
+            is_public: self.is_public.unwrap_or_default(),
+            settings: object("input.settings", self.settings.as_ref(), &mut validator),
+            metadata: object("input.metadata", self.metadata.as_ref(), &mut validator),
+        };
+        validator.finish()?;
+        Ok(new)
+    }
+}
+
+/// Changes to a board. What is omitted stays; null clears what may be empty.
+#[derive(InputObject)]
+struct UpdateBoardInput {
+    /// Id of the board.
+    id: Uuid,
+    /// New title, 1 to 255 characters after trimming.
+    title: MaybeUndefined<String>,
+    /// New description; null removes it.
+    description: MaybeUndefined<String>,
+    /// New visibility.
+    is_public: MaybeUndefined<bool>,
+    /// Merged into the present settings (RFC 7396): members that are null are removed; null as a
+    /// whole empties the settings.
+    settings: MaybeUndefined<Json<Value>>,
+    /// Replaces the present metadata; null empties it.
+    metadata: MaybeUndefined<Json<Value>>,
+}
+
+impl UpdateBoardInput {
+    fn check(self) -> Result<BoardChanges, Error> {
+        let mut validator = Validator::new();
+        let title = required_edit("input.title", self.title, &mut validator)
+            .map(|title| validator.text("input.title", &title, TITLE_MAX));
+        let changes = BoardChanges {
+            title,
+            description: text_edit(
+                "input.description",
+                self.description,
+                DESCRIPTION_MAX,
+                &mut validator,
+            ),
+            is_public: required_edit("input.isPublic", self.is_public, &mut validator),
+            settings: object_edit("input.settings", self.settings, &mut validator),
+            metadata: object_edit("input.metadata", self.metadata, &mut validator),
+        };
+        validator.finish()?;
+        Ok(changes)
+    }
+}
+
+/// A user to be made a member.
+#[derive(InputObject)]
+struct AddBoardMemberInput {
+    /// Id of the board.
+    board_id: Uuid,
+    /// Id of a user of the tenant, not the owner.
+    user_id: Uuid,
+    /// What the member may do.
+    #[graphql(default_with = "Some(BoardRole::Viewer)")]
+    role: Option<BoardRole>,
+}
+
+#[derive(Default)]
+pub(super) struct BoardMutations;
+
+#[Object]
+impl BoardMutations {
+    /// Creates a board that the caller owns.
+    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    async fn create_board(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The board.")] input: CreateBoardInput,
+    ) -> Result<BoardObject> {
+        let scope = Session::scope_of(context)?;
+        Ok(scope.create_board(input.check()?).await?.into())
+    }
+
+    /// Changes a board.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::Update))
+    )]
+    async fn update_board(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The changes.")] input: UpdateBoardInput,
+    ) -> Result<BoardObject> {
+        let scope = Session::scope_of(context)?;
+        let board = scope.authorize_board(input.id.into(), Permission::Update).await?;
+        Ok(board.update(input.check()?).await?.into())
+    }
+
+    /// Deletes a board with its generations and their files.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::Delete))
+    )]
+    async fn delete_board(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the board.")] id: Uuid,
+    ) -> Result<bool> {
+        let scope = Session::scope_of(context)?;
+        let board = scope.authorize_board(id.into(), Permission::Delete).await?.delete().await?;
+        context.data::<Artifacts>()?.delete_board(board.tenant, board.id).await;
+        Ok(true)
+    }
+
+    /// Makes a user of the tenant a member of a board.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::ManageMembers))
+    )]
+    async fn add_board_member(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The member.")] input: AddBoardMemberInput,
+    ) -> Result<BoardObject> {
+        let role = input.role.unwrap_or(BoardRole::Viewer).into();
+        let board = Session::scope_of(context)?
+            .authorize_board(input.board_id.into(), Permission::ManageMembers)
+            .await?;
+        Ok(board.add_member(input.user_id.into(), role).await?.into())
+    }
+
+    /// Takes a member off a board. Every member may take themselves off.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::ManageMembers))
+    )]
+    async fn remove_board_member(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the board.")] board_id: Uuid,
+        #[graphql(desc = "Id of the member's user.")] user_id: Uuid,
+    ) -> Result<BoardObject> {
+        let scope = Session::scope_of(context)?;
+        let (board_id, member) = (BoardId(board_id), UserId(user_id));
+        let board = scope.authorize_removal(board_id, member).await?.remove_member(member).await?;
+        let visible = board.is_public || scope.user()? != member;
+        Ok(BoardObject { board, visible })
+    }
+
+    /// Gives a member of a board another role.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::ManageMembers))
+    )]
+    async fn update_board_member_role(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the board.")] board_id: Uuid,
+        #[graphql(desc = "Id of the member's user.")] user_id: Uuid,
+        #[graphql(desc = "The new role.")] role: BoardRole,
+    ) -> Result<BoardObject> {
+        let board = Session::scope_of(context)?
+            .authorize_board(board_id.into(), Permission::ManageMembers)
+            .await?;
+        Ok(board.change_role(user_id.into(), role.into()).await?.into())
+    }
+}
+
+impl UserObject {
+    /// A user that a row of the tenant names.
+    pub(super) async fn load(context: &Context<'_>, id: UserId) -> Result<Self> {
+        let user = load(context, UserById(id)).await?;
+        Ok(user.ok_or_else(|| Error::internal("a row names a user who is not there"))?.into())
+    }
+}

@@ -1,0 +1,94 @@
+//! What a client reads of an error: code, message and violations. Whatever did not come from this
+//! server's own [`Error`] or from GraphQL itself is masked, and its cause goes to the log.
+
+use async_graphql::{ErrorExtensionValues, ServerError, Value};
+
+use super::Limits;
+use crate::error::Error;
+
+const CODE: &str = "code";
+
+/// An error of the request as a whole.
+pub(crate) fn request_error(error: &Error) -> ServerError {
+    let mut server_error = ServerError::new(error.to_string(), None);
+    set_code(&mut server_error, error.code());
+    server_error
+}
+
+/// A refusal with a code of its own.
+pub(super) fn refusal(message: String, code: &str) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    set_code(&mut error, code);
+    error
+}
+
+/// Puts an error into the form that a client may read.
+pub(super) fn present(error: &mut ServerError, limits: &Limits) {
+    if let Some(ours) = error.source::<Error>() {
+        let (code, violations) = (ours.code(), violations(ours));
+        if let Error::Internal(cause) = ours {
+            tracing::error!(cause = %describe(cause.as_ref()), path = ?error.path, "internal error");
+        }
+        set_code(error, code);
+        if let Some(violations) = violations {
+            extensions(error).set("violations", violations);
+        }
+    } else if error.source.is_some() {
+        tracing::error!(cause = %error.message, path = ?error.path, "internal error");
+        error.message = "Internal server error".to_owned();
+        set_code(error, "INTERNAL_SERVER_ERROR");
+    } else if extensions(error).get(CODE).is_none() {
+        name_what_graphql_refused(error, limits);
+    }
+    error.source = None;
+}
+
+/// The library says no by message alone.
+fn name_what_graphql_refused(error: &mut ServerError, limits: &Limits) {
+    match error.message.as_str() {
+        "Query is nested too deep." => {
+            error.message = format!("The query is nested deeper than {} levels", limits.depth);
+            set_code(error, "QUERY_TOO_DEEP");
+        }
+        "Query is too complex." => {
+            error.message = format!("The query costs more than {} points", limits.complexity);
+            set_code(error, "QUERY_TOO_COMPLEX");
+        }
+        "The recursion depth of the query cannot be greater than `32`" => {
+            set_code(error, "QUERY_TOO_DEEP");
+        }
+        message if message.trim_start().starts_with("-->") => {
+            set_code(error, "GRAPHQL_PARSE_FAILED");
+        }
+        _ if error.path.is_empty() => set_code(error, "GRAPHQL_VALIDATION_FAILED"),
+        _ => set_code(error, "BAD_USER_INPUT"),
+    }
+}
+
+fn violations(error: &Error) -> Option<Value> {
+    let Error::BadUserInput { violations, .. } = error else { return None };
+    let list = violations
+        .iter()
+        .map(|violation| Value::from_json(serde_json::json!(violation)).unwrap_or_default());
+    Some(Value::List(list.collect()))
+}
+
+fn extensions(error: &mut ServerError) -> &mut ErrorExtensionValues {
+    error.extensions.get_or_insert_default()
+}
+
+fn set_code(error: &mut ServerError, code: &str) {
+    extensions(error).set(CODE, code);
+}
+
+/// The chain of causes in one line.
+pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

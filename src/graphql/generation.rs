@@ -1,0 +1,409 @@
+//! Generations: the type, the queries and the mutations.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, Json, Object, Result, SimpleObject};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    access::{Anyone, BoardPermission, Caller, SignedIn, access},
+    arguments::{ArtifactType, GenerationStatus, list_cost, object, page},
+    board::BoardObject,
+    lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
+    loader::{BoardById, TagsOf, load},
+    session::Session,
+    tag::TagObject,
+    user::UserObject,
+};
+use crate::{
+    artifacts::{Artifacts, Place},
+    domain::{self, Permission, Validator},
+    error::Error,
+    generators::Registry,
+    jobs,
+    store::{AuthorizedGeneration, Direction, Generation, GenerationFilter, NewGeneration, Scope},
+};
+
+/// A generation of media.
+pub(super) struct GenerationObject(Generation);
+
+impl From<Generation> for GenerationObject {
+    fn from(generation: Generation) -> Self {
+        Self(generation)
+    }
+}
+
+/// A file beside the artifact.
+#[derive(SimpleObject)]
+pub(super) struct AdditionalFile {
+    /// Where the file is.
+    url: String,
+    /// What the file is, for example `mask`.
+    #[graphql(name = "type")]
+    kind: String,
+    /// Facts about the file.
+    metadata: Json<Value>,
+}
+
+/// One artifact that was generated or uploaded, or is being made.
+#[Object(name = "Generation")]
+impl GenerationObject {
+    /// Id of the generation.
+    async fn id(&self) -> Uuid {
+        self.0.id.into()
+    }
+
+    /// Tenant that the generation belongs to.
+    async fn tenant_id(&self) -> Uuid {
+        self.0.tenant.into()
+    }
+
+    /// Board that the generation is on.
+    async fn board_id(&self) -> Uuid {
+        self.0.board.into()
+    }
+
+    /// User who asked for the generation.
+    async fn user_id(&self) -> Uuid {
+        self.0.user.into()
+    }
+
+    /// Name of the generator; `user-upload-…` for an uploaded artifact.
+    async fn generator_name(&self) -> &str {
+        &self.0.generator_name
+    }
+
+    /// Kind of the artifact.
+    async fn artifact_type(&self) -> ArtifactType {
+        self.0.artifact_type.into()
+    }
+
+    /// Link to the artifact, which expires; null until there is one.
+    async fn storage_url(&self, context: &Context<'_>) -> Result<Option<String>> {
+        link(context, self.0.storage_url.as_deref())
+    }
+
+    /// Link to a small picture of the artifact, which expires; null where there is none.
+    async fn thumbnail_url(&self, context: &Context<'_>) -> Result<Option<String>> {
+        link(context, self.0.thumbnail_url.as_deref())
+    }
+
+    /// Files beside the artifact.
+    async fn additional_files(&self, context: &Context<'_>) -> Result<Vec<AdditionalFile>> {
+        let links = context.data::<Artifacts>()?.links();
+        let text = |file: &Value, name: &str| file.get(name)?.as_str().map(str::to_owned);
+        let file = |file: &Value| {
+            Some(AdditionalFile {
+                url: links.link(&text(file, "url")?),
+                kind: text(file, "type").unwrap_or_else(|| "file".to_owned()),
+                metadata: Json(file.get("metadata").cloned().unwrap_or_else(|| json!({}))),
+            })
+        };
+        let files = self.0.additional_files.as_array();
+        Ok(files.map(|files| files.iter().filter_map(file).collect()).unwrap_or_default())
+    }
+
+    /// Parameters as they were sent.
+    async fn input_params(&self) -> Json<&Value> {
+        Json(&self.0.input_params)
+    }
+
+    /// Facts about the artifact: width, height, duration, content type, …
+    async fn output_metadata(&self) -> Json<&Value> {
+        Json(&self.0.output_metadata)
+    }
+
+    /// Id of the job at the provider.
+    async fn external_job_id(&self) -> Option<&str> {
+        self.0.external_job_id.as_deref()
+    }
+
+    /// Where the generation stands.
+    async fn status(&self) -> GenerationStatus {
+        self.0.status.into()
+    }
+
+    /// Part done, 0.0 to 1.0.
+    async fn progress(&self) -> f64 {
+        self.0.progress
+    }
+
+    /// Why it failed.
+    async fn error_message(&self) -> Option<&str> {
+        self.0.error_message.as_deref()
+    }
+
+    /// When a worker took it.
+    async fn started_at(&self) -> Option<DateTime<Utc>> {
+        self.0.started_at
+    }
+
+    /// When it ended.
+    async fn completed_at(&self) -> Option<DateTime<Utc>> {
+        self.0.completed_at
+    }
+
+    /// When it was asked for.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// Board that the generation is on.
+    async fn board(&self, context: &Context<'_>) -> Result<BoardObject> {
+        let board = load(context, BoardById(self.0.board)).await?;
+        // Whoever could see the generation a moment ago may have lost the board since.
+        Ok(board.ok_or_else(|| Error::forbidden("view this board"))?.into())
+    }
+
+    /// User who asked for the generation.
+    async fn user(&self, context: &Context<'_>) -> Result<UserObject> {
+        UserObject::load(context, self.0.user).await
+    }
+
+    /// Artifacts that it was made from.
+    async fn input_artifacts(&self) -> Vec<ArtifactLineage> {
+        self.0.input_artifacts.iter().cloned().map(ArtifactLineage::from).collect()
+    }
+
+    /// What it was made from, and what that was made from. What the caller may not see is left
+    /// out, with what lies behind it.
+    #[graphql(complexity = "10 + 3 * child_complexity")]
+    async fn ancestry(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 25, desc = "Steps at most, 1 to 50.")] max_depth: Option<i32>,
+    ) -> Result<AncestryNode> {
+        let depth = depth(max_depth)?;
+        let scope = Session::scope_of(context)?;
+        let graph = scope.lineage(self.0.id, Direction::Ancestry, depth).await?;
+        Ok(AncestryNode::root(graph, self.0.clone(), depth))
+    }
+
+    /// What was made from it, and what was made from that. What the caller may not see is left
+    /// out, with what lies behind it.
+    #[graphql(complexity = "10 + 3 * child_complexity")]
+    async fn descendants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 25, desc = "Steps at most, 1 to 50.")] max_depth: Option<i32>,
+    ) -> Result<DescendantNode> {
+        let depth = depth(max_depth)?;
+        let scope = Session::scope_of(context)?;
+        let graph = scope.lineage(self.0.id, Direction::Descendants, depth).await?;
+        Ok(DescendantNode::root(graph, self.0.clone(), depth))
+    }
+
+    /// Tags on the generation, by name.
+    #[graphql(complexity = "1 + 5 * child_complexity")]
+    async fn tags(&self, context: &Context<'_>) -> Result<Vec<TagObject>> {
+        let tags = load(context, TagsOf(self.0.id)).await?.unwrap_or_default();
+        Ok(tags.into_iter().map(TagObject::from).collect())
+    }
+}
+
+fn link(context: &Context<'_>, stored: Option<&str>) -> Result<Option<String>> {
+    let links = context.data::<Artifacts>()?.links();
+    Ok(stored.map(|stored| links.link(stored)))
+}
+
+#[derive(Default)]
+pub(super) struct GenerationQueries;
+
+#[Object]
+impl GenerationQueries {
+    /// The generation with that id; null when there is none in the tenant.
+    #[graphql(
+        guard = "Anyone",
+        directive = access::apply(Caller::Anyone, Some(BoardPermission::View))
+    )]
+    async fn generation(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the generation.")] id: Uuid,
+    ) -> Result<Option<GenerationObject>> {
+        let generation = Session::scope_of(context)?.generation(id.into()).await?;
+        Ok(generation.map(GenerationObject::from))
+    }
+
+    /// Newest generations on all boards that the caller may see, or on one of them.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::View)),
+        complexity = "list_cost(limit, 50, child_complexity)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
+    async fn recent_generations(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Only on this board.")] board_id: Option<Uuid>,
+        #[graphql(desc = "Only those that stand so.")] status: Option<GenerationStatus>,
+        #[graphql(desc = "Only artifacts of this kind.")] artifact_type: Option<ArtifactType>,
+        #[graphql(default = 50, desc = "Generations at most, 0 to 100.")] limit: Option<i32>,
+        #[graphql(default = 0, desc = "Generations to pass over.")] offset: Option<i32>,
+    ) -> Result<Vec<GenerationObject>> {
+        let scope = Session::scope_of(context)?;
+        let mut board = None;
+        if let Some(id) = board_id {
+            match scope.board(id.into()).await? {
+                Some(found) => board = Some(found.id),
+                None => return Ok(Vec::new()),
+            }
+        }
+        let page = page(limit, offset, 50)?;
+        let filter = GenerationFilter {
+            board,
+            status: status.map(Into::into),
+            artifact_type: artifact_type.map(Into::into),
+        };
+        let generations = scope.recent_generations(filter, page).await?;
+        Ok(generations.into_iter().map(GenerationObject::from).collect())
+    }
+}
+
+/// A generation to be made.
+#[derive(InputObject)]
+struct CreateGenerationInput {
+    /// Id of the board that it is for.
+    board_id: Uuid,
+    /// Name of the generator, one of `generators`.
+    generator_name: String,
+    /// Kind of artifact that the generator makes.
+    artifact_type: ArtifactType,
+    /// Parameters that satisfy the generator's inputSchema.
+    input_params: Json<Value>,
+    /// Data of the client, a JSON object of at most 64 KiB, kept in outputMetadata as `metadata`.
+    metadata: Option<Json<Value>>,
+}
+
+#[derive(Default)]
+pub(super) struct GenerationMutations;
+
+#[Object]
+impl GenerationMutations {
+    /// Queues a generation. The answer comes at once, with the status PENDING.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::Create))
+    )]
+    async fn create_generation(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The generation.")] input: CreateGenerationInput,
+    ) -> Result<GenerationObject> {
+        let scope = Session::scope_of(context)?;
+        let board = scope.authorize_board(input.board_id.into(), Permission::Create).await?;
+        let mut validator = Validator::new();
+        let metadata = object("input.metadata", input.metadata.as_ref(), &mut validator);
+        validator.finish()?;
+        let request = jobs::GenerationRequest {
+            generator_name: input.generator_name,
+            artifact_type: Some(input.artifact_type.into()),
+            input_params: input.input_params.0,
+            metadata,
+        };
+        let new = request.check(registry(context)?, scope).await?;
+        Ok(board.queue_generation(new).await?.into())
+    }
+
+    /// Stops a generation that has not ended.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::ManageGeneration))
+    )]
+    async fn cancel_generation(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the generation.")] id: Uuid,
+    ) -> Result<GenerationObject> {
+        let generation = Session::scope_of(context)?.authorize_managing(id.into()).await?;
+        Ok(generation.cancel().await?.into())
+    }
+
+    /// Deletes a generation and its files. One that runs is stopped.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::ManageGeneration))
+    )]
+    async fn delete_generation(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the generation.")] id: Uuid,
+    ) -> Result<bool> {
+        let generation = Session::scope_of(context)?.authorize_managing(id.into()).await?;
+        let Generation { tenant, board, id, .. } = generation.delete().await?;
+        let place = Place { tenant, board, generation: id };
+        context.data::<Artifacts>()?.delete_generation(place).await;
+        Ok(true)
+    }
+
+    /// Queues a new generation with the same generator and parameters.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::Create))
+    )]
+    async fn regenerate(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the generation to make again.")] id: Uuid,
+    ) -> Result<GenerationObject> {
+        let scope = Session::scope_of(context)?;
+        let source = scope.authorize_generation(id.into(), |_, _| Permission::Create).await?;
+        queue_again(context, scope, &source).await
+    }
+
+    /// Queues a generation that FAILED or was CANCELLED again, as a new one.
+    #[graphql(
+        guard = "SignedIn",
+        directive = access::apply(Caller::User, Some(BoardPermission::Create))
+    )]
+    async fn retry_generation(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the generation to try again.")] id: Uuid,
+    ) -> Result<GenerationObject> {
+        let scope = Session::scope_of(context)?;
+        let source = scope.authorize_generation(id.into(), |_, _| Permission::Create).await?;
+        let status = source.generation().status;
+        if !matches!(status, domain::GenerationStatus::Failed | domain::GenerationStatus::Cancelled)
+        {
+            let message = format!(
+                "Only a failed or cancelled generation can be retried; this one is already {status}"
+            );
+            return Err(Error::Conflict(message).into());
+        }
+        queue_again(context, scope, &source).await
+    }
+}
+
+async fn queue_again(
+    context: &Context<'_>,
+    scope: &Scope,
+    source: &AuthorizedGeneration<'_>,
+) -> Result<GenerationObject> {
+    let source = source.generation();
+    let request = jobs::GenerationRequest {
+        generator_name: source.generator_name.clone(),
+        artifact_type: None,
+        input_params: source.input_params.clone(),
+        metadata: source
+            .output_metadata
+            .get("metadata")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default(),
+    };
+    let new: NewGeneration = request.check(registry(context)?, scope).await?;
+    let board = scope.authorize_board(source.board, Permission::Create).await?;
+    Ok(board.queue_generation(new).await?.into())
+}
+
+fn registry<'a>(context: &Context<'a>) -> Result<&'a Registry> {
+    Ok(context.data::<Arc<Registry>>()?.as_ref())
+}

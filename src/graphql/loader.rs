@@ -1,0 +1,201 @@
+//! Batched reads of nested objects. Made for each operation from its scope; the number of SQL
+//! statements of an operation does not grow with the rows it shows.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use async_graphql::{
+    Context,
+    dataloader::{DataLoader, Loader},
+};
+
+use crate::{
+    domain::{BoardId, GenerationId, UserId},
+    error::{Error, Result},
+    store::{Board, Generation, GenerationPage, Membership, Scope, Tag, User, UserBoards},
+};
+
+/// Branches of one UNION that SQLite takes are 500; keys of the other loads are bounded likewise.
+pub(super) const MAX_BATCH: usize = 400;
+
+/// Reads nested objects for one operation.
+pub(super) struct Loaders {
+    scope: Scope,
+}
+
+impl Loaders {
+    pub(super) fn new(scope: Scope) -> Self {
+        Self { scope }
+    }
+}
+
+/// A user by id.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct UserById(pub(super) UserId);
+/// Whether a user shares a board with the viewer.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SharesBoard(pub(super) UserId);
+/// The boards of a user.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct BoardsOf(pub(super) UserId, pub(super) UserBoards);
+/// A board by id, if the viewer may see it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct BoardById(pub(super) BoardId);
+/// The members of a board.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct MembersOf(pub(super) BoardId);
+/// The number of generations on a board.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct CountOf(pub(super) BoardId);
+/// A page of a board's generations.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct PageOf(pub(super) GenerationPage);
+/// A generation by id, if the viewer may see it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct GenerationById(pub(super) GenerationId);
+/// The tags on a generation.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct TagsOf(pub(super) GenerationId);
+
+/// Loads one key together with those that the sibling fields ask for.
+pub(super) async fn load<K>(
+    context: &Context<'_>,
+    key: K,
+) -> Result<Option<<Loaders as Loader<K>>::Value>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Loaders: Loader<K, Error = Arc<Error>>,
+{
+    let loader = context
+        .data::<DataLoader<Loaders>>()
+        .map_err(|_| Error::internal("an operation without loaders"))?;
+    loader.load_one(key).await.map_err(Error::internal)
+}
+
+fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+    for (key, value) in pairs {
+        groups.entry(key).or_default().push(value);
+    }
+    groups
+}
+
+impl Loader<UserById> for Loaders {
+    type Value = User;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[UserById]) -> Result<HashMap<UserById, User>, Arc<Error>> {
+        let ids: Vec<UserId> = keys.iter().map(|key| key.0).collect();
+        let users = self.scope.users_by_id(&ids).await?;
+        Ok(users.into_iter().map(|user| (UserById(user.id), user)).collect())
+    }
+}
+
+impl Loader<SharesBoard> for Loaders {
+    type Value = ();
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[SharesBoard]) -> Result<HashMap<SharesBoard, ()>, Arc<Error>> {
+        let ids: Vec<UserId> = keys.iter().map(|key| key.0).collect();
+        let sharing = self.scope.sharing_a_board(&ids).await?;
+        Ok(sharing.into_iter().map(|user| (SharesBoard(user), ())).collect())
+    }
+}
+
+impl Loader<BoardsOf> for Loaders {
+    type Value = Vec<Board>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[BoardsOf]) -> Result<HashMap<BoardsOf, Vec<Board>>, Arc<Error>> {
+        let mut found = HashMap::new();
+        for which in [UserBoards::Owned, UserBoards::Member] {
+            let users: Vec<UserId> =
+                keys.iter().filter(|key| key.1 == which).map(|key| key.0).collect();
+            if !users.is_empty() {
+                let boards = self.scope.boards_of(&users, which).await?;
+                found.extend(grouped(
+                    boards.into_iter().map(|entry| (BoardsOf(entry.user, which), entry.board)),
+                ));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<BoardById> for Loaders {
+    type Value = Board;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[BoardById]) -> Result<HashMap<BoardById, Board>, Arc<Error>> {
+        let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
+        let boards = self.scope.boards_by_id(&ids).await?;
+        Ok(boards.into_iter().map(|board| (BoardById(board.id), board)).collect())
+    }
+}
+
+impl Loader<MembersOf> for Loaders {
+    type Value = Vec<Membership>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[MembersOf],
+    ) -> Result<HashMap<MembersOf, Vec<Membership>>, Arc<Error>> {
+        let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
+        let members = self.scope.members_of(&ids).await?;
+        Ok(grouped(members.into_iter().map(|member| (MembersOf(member.board), member))))
+    }
+}
+
+impl Loader<CountOf> for Loaders {
+    type Value = i64;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[CountOf]) -> Result<HashMap<CountOf, i64>, Arc<Error>> {
+        let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
+        let counts = self.scope.generation_counts(&ids).await?;
+        Ok(counts.into_iter().map(|(board, count)| (CountOf(board), count)).collect())
+    }
+}
+
+impl Loader<PageOf> for Loaders {
+    type Value = Vec<Generation>;
+    type Error = Arc<Error>;
+
+    /// Pages of one board with different windows cannot be told apart in one answer, so each window
+    /// is a statement; a selection has as many of them as it has fields, whatever the rows.
+    async fn load(&self, keys: &[PageOf]) -> Result<HashMap<PageOf, Vec<Generation>>, Arc<Error>> {
+        let mut found = HashMap::new();
+        for (window, pages) in grouped(keys.iter().map(|key| (key.0.page, key.0))) {
+            let generations = self.scope.generation_pages(&pages).await?;
+            found.extend(grouped(generations.into_iter().map(|generation| {
+                (PageOf(GenerationPage { board: generation.board, page: window }), generation)
+            })));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<GenerationById> for Loaders {
+    type Value = Generation;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[GenerationById],
+    ) -> Result<HashMap<GenerationById, Generation>, Arc<Error>> {
+        let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
+        let generations = self.scope.generations_by_id(&ids).await?;
+        Ok(generations.into_iter().map(|found| (GenerationById(found.id), found)).collect())
+    }
+}
+
+impl Loader<TagsOf> for Loaders {
+    type Value = Vec<Tag>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[TagsOf]) -> Result<HashMap<TagsOf, Vec<Tag>>, Arc<Error>> {
+        let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
+        let tags = self.scope.tags_of(&ids).await?;
+        Ok(grouped(tags.into_iter().map(|(generation, tag)| (TagsOf(generation), tag))))
+    }
+}

@@ -1,0 +1,88 @@
+//! The last look at every answer before it leaves, on every transport: errors are put into the form
+//! that a client may read. Hooks both plain requests and subscriptions.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::{
+    Response, ServerResult, Variables,
+    extensions::{
+        Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextSubscribe,
+    },
+    parser::types::{DocumentOperations, ExecutableDocument},
+};
+use futures_util::{StreamExt, stream::BoxStream};
+
+use super::{Limits, error::present};
+
+/// The name of the operation, for the log line of the request. Set once the document is read.
+#[derive(Clone, Default)]
+pub struct RequestLabel(Arc<OnceLock<String>>);
+
+impl RequestLabel {
+    /// The name, or the kind of operation where it has none.
+    #[must_use]
+    pub fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    fn set(&self, document: &ExecutableDocument) {
+        let name = match &document.operations {
+            DocumentOperations::Single(operation) => format!("({})", operation.node.ty),
+            DocumentOperations::Multiple(operations) => {
+                operations.keys().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            }
+        };
+        let _ = self.0.set(name.chars().take(100).collect());
+    }
+}
+
+pub(super) struct Masking(pub(super) Limits);
+
+impl ExtensionFactory for Masking {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(MaskingOf(self.0))
+    }
+}
+
+struct MaskingOf(Limits);
+
+impl MaskingOf {
+    fn present(limits: Limits, mut response: Response) -> Response {
+        for error in &mut response.errors {
+            present(error, &limits);
+        }
+        response
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for MaskingOf {
+    async fn request(&self, context: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        Self::present(self.0, next.run(context).await)
+    }
+
+    fn subscribe<'s>(
+        &self,
+        context: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let limits = self.0;
+        next.run(context, stream).map(move |response| Self::present(limits, response)).boxed()
+    }
+
+    async fn parse_query(
+        &self,
+        context: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        let document = next.run(context, query, variables).await?;
+        if let Some(label) = context.data_opt::<RequestLabel>() {
+            label.set(&document);
+        }
+        self.0.check_aliases(&document)?;
+        Ok(document)
+    }
+}

@@ -1,0 +1,64 @@
+//! Members of boards.
+
+use async_graphql::{Context, Object, Result};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{arguments::BoardRole, user::UserObject};
+use crate::store::Membership;
+
+/// A user's membership of a board.
+pub(super) struct MemberObject(Membership);
+
+impl From<Membership> for MemberObject {
+    fn from(membership: Membership) -> Self {
+        Self(membership)
+    }
+}
+
+/// A user's membership of a board.
+#[Object(name = "BoardMember")]
+impl MemberObject {
+    /// Id of the membership.
+    async fn id(&self) -> Uuid {
+        self.0.id.into()
+    }
+
+    /// Id of the board.
+    async fn board_id(&self) -> Uuid {
+        self.0.board.into()
+    }
+
+    /// Id of the member.
+    async fn user_id(&self) -> Uuid {
+        self.0.user.into()
+    }
+
+    /// What the member may do.
+    async fn role(&self) -> BoardRole {
+        self.0.role.into()
+    }
+
+    /// Id of the user who added the member.
+    async fn invited_by(&self) -> Option<Uuid> {
+        self.0.invited_by.map(Uuid::from)
+    }
+
+    /// Since when the user is a member.
+    async fn joined_at(&self) -> DateTime<Utc> {
+        self.0.joined_at
+    }
+
+    /// The member.
+    async fn user(&self, context: &Context<'_>) -> Result<UserObject> {
+        UserObject::load(context, self.0.user).await
+    }
+
+    /// The user who added the member.
+    async fn inviter(&self, context: &Context<'_>) -> Result<Option<UserObject>> {
+        match self.0.invited_by {
+            Some(inviter) => UserObject::load(context, inviter).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The GraphQL surface: one file a noun, thin resolvers over the store.
+
+mod access;
+mod arguments;
+mod board;
+mod error;
+mod generation;
+mod generator;
+mod limits;
+mod lineage;
+mod loader;
+mod masking;
+mod member;
+mod schema;
+mod session;
+mod subscription;
+mod tag;
+mod upload;
+mod user;
+
+pub(crate) use error::{describe, request_error};
+pub use limits::Limits;
+pub use masking::RequestLabel;
+pub use schema::{BoardsSchema, Mutation, Query, Services, build, sdl};
+pub use session::Session;
+pub use subscription::Subscriptions;

@@ -1,0 +1,69 @@
+//! The caller of an operation, or why there is none.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, dataloader::DataLoader};
+
+use super::loader::Loaders;
+use crate::{
+    auth::AuthContext,
+    error::{Error, Result},
+    store::Scope,
+};
+
+/// What authentication came to, once for a request or connection. A token or tenant that was judged
+/// bad fails every field, public ones too.
+#[derive(Clone)]
+pub struct Session(Result<Arc<AuthContext>, Arc<Error>>);
+
+impl Session {
+    /// A session of whatever authentication came to.
+    #[must_use]
+    pub fn new(outcome: Result<AuthContext>) -> Self {
+        Self(outcome.map(Arc::new).map_err(Arc::new))
+    }
+
+    /// The caller.
+    ///
+    /// # Errors
+    /// What authentication failed with.
+    pub fn caller(&self) -> Result<&AuthContext> {
+        self.0.as_deref().map_err(|error| repeat(error))
+    }
+
+    /// The data that an operation of this session runs with. Loaders are new for each operation, so
+    /// that nothing of an earlier one is remembered.
+    #[must_use]
+    pub fn attach(&self, request: async_graphql::Request) -> async_graphql::Request {
+        let request = request.data(self.clone());
+        match &self.0 {
+            Ok(caller) => {
+                request.data(DataLoader::new(Loaders::new(caller.scope().clone()), tokio::spawn))
+            }
+            Err(_) => request,
+        }
+    }
+
+    pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a AuthContext> {
+        context
+            .data::<Self>()
+            .map_err(|_| Error::internal("an operation without a session"))?
+            .caller()
+    }
+
+    pub(super) fn scope_of<'a>(context: &Context<'a>) -> Result<&'a Scope> {
+        Ok(Self::of(context)?.scope())
+    }
+}
+
+/// The same error once more, since each field reports it for itself.
+fn repeat(error: &Error) -> Error {
+    match error {
+        Error::NotAuthenticated => Error::NotAuthenticated,
+        Error::InvalidToken => Error::InvalidToken,
+        Error::Forbidden(what) => Error::Forbidden(what.clone()),
+        Error::TenantRequired => Error::TenantRequired,
+        Error::TenantNotFound => Error::TenantNotFound,
+        other => Error::internal(format!("authentication failed: {other:?}")),
+    }
+}

@@ -1,0 +1,117 @@
+//! Users: the type and the queries.
+
+use async_graphql::{Context, Object, Result};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{
+    access::{Caller, SignedIn, access},
+    board::{BoardObject, objects},
+    loader::{BoardsOf, SharesBoard, load},
+    session::Session,
+};
+use crate::store::{User, UserBoards, Viewer};
+
+/// A user of the tenant.
+pub(super) struct UserObject(User);
+
+impl From<User> for UserObject {
+    fn from(user: User) -> Self {
+        Self(user)
+    }
+}
+
+impl UserObject {
+    fn is_caller(&self, context: &Context<'_>) -> Result<bool> {
+        Ok(Session::scope_of(context)?.viewer() == Viewer::User(self.0.id))
+    }
+}
+
+/// A user of the tenant. What only concerns the user themselves is null for everyone else.
+#[Object(name = "User")]
+impl UserObject {
+    /// Id of the user.
+    async fn id(&self) -> Uuid {
+        self.0.id.into()
+    }
+
+    /// Tenant that the user belongs to.
+    async fn tenant_id(&self) -> Uuid {
+        self.0.tenant.into()
+    }
+
+    /// Identity provider that knows the user; null unless the user is the caller.
+    async fn auth_provider(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        Ok(self.is_caller(context)?.then_some(self.0.auth_provider.as_str()))
+    }
+
+    /// Subject under which the provider knows the user; null unless the user is the caller.
+    async fn auth_subject(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        Ok(self.is_caller(context)?.then_some(self.0.auth_subject.as_str()))
+    }
+
+    /// Email address; null unless the user is the caller or shares a board with the caller.
+    async fn email(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        let Some(email) = self.0.email.as_deref() else { return Ok(None) };
+        let known =
+            self.is_caller(context)? || load(context, SharesBoard(self.0.id)).await?.is_some();
+        Ok(known.then_some(email))
+    }
+
+    /// Name to show.
+    async fn display_name(&self) -> Option<&str> {
+        self.0.display_name.as_deref()
+    }
+
+    /// URL of a picture.
+    async fn avatar_url(&self) -> Option<&str> {
+        self.0.avatar_url.as_deref()
+    }
+
+    /// When the user first came.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When the profile last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// Boards that the user owns, as far as the caller may see them, most recently changed first.
+    #[graphql(complexity = "1 + 20 * child_complexity")]
+    async fn boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
+        let boards = load(context, BoardsOf(self.0.id, UserBoards::Owned)).await?;
+        Ok(objects(boards.unwrap_or_default()))
+    }
+
+    /// Boards that the user is a member of, as far as the caller may see them, most recently
+    /// changed first.
+    #[graphql(complexity = "1 + 20 * child_complexity")]
+    async fn member_boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
+        let boards = load(context, BoardsOf(self.0.id, UserBoards::Member)).await?;
+        Ok(objects(boards.unwrap_or_default()))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct UserQueries;
+
+#[Object]
+impl UserQueries {
+    /// The caller.
+    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    async fn me(&self, context: &Context<'_>) -> Result<Option<UserObject>> {
+        Ok(Session::of(context)?.user().cloned().map(UserObject::from))
+    }
+
+    /// The user of the tenant with that id; null when there is none.
+    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    async fn user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id of the user.")] id: Uuid,
+    ) -> Result<Option<UserObject>> {
+        Ok(Session::scope_of(context)?.user_by_id(id.into()).await?.map(UserObject::from))
+    }
+}

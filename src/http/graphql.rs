@@ -1,0 +1,334 @@
+//! GraphQL over HTTP: POST, and GET for queries (graphql.github.io/graphql-over-http).
+
+use std::{collections::HashMap, time::Duration};
+
+use async_graphql::{
+    Request, Response as GraphqlResponse, Variables,
+    http::{create_multipart_mixed_stream, is_accept_multipart_mixed},
+    parser::types::{DocumentOperations, OperationType},
+};
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{
+        Extension, FromRequestParts, Query, Request as HttpRequest, State, WebSocketUpgrade,
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use serde_json::Value;
+
+use super::{
+    HttpState,
+    accept::{AnswerType, accepted},
+    playground,
+    request_log::RequestFacts,
+    websocket,
+};
+use crate::{
+    error::Error,
+    graphql::{Session, request_error},
+};
+
+/// How often a subscription over multipart/mixed shows that it lives.
+const MULTIPART_HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A refusal before anything was executed.
+struct Refused {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Refused {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+    }
+
+    fn into_response(self, answer: AnswerType) -> Response {
+        let body = serde_json::json!({
+            "errors": [{ "message": self.message, "extensions": { "code": self.code } }]
+        });
+        let mut response = json_response(self.status, answer, &body);
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        response
+    }
+}
+
+/// POST /graphql.
+pub(super) async fn post(
+    State(state): State<HttpState>,
+    Extension(facts): Extension<RequestFacts>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let accepted = accepted(&headers);
+    let wants_parts = accepted.multipart && wants_multipart(&headers);
+    let Some(answer) = accepted.answer.or(wants_parts.then_some(AnswerType::Json)) else {
+        return not_acceptable();
+    };
+    let payload = match read_payload(&state, &headers, body).await {
+        Ok(payload) => payload,
+        Err(refused) => return refused.into_response(answer),
+    };
+    let session = Session::new(state.authenticate(&headers, &facts).await);
+    match payload {
+        Payload::Single(mut request) => {
+            if operation_type(&mut request) == Some(OperationType::Subscription) && wants_parts {
+                return multipart(&state, &session, &facts, *request);
+            }
+            let response = execute(&state, &session, &facts, *request).await;
+            graphql_response(answer, &response)
+        }
+        Payload::Batch(requests) => {
+            let mut responses = Vec::with_capacity(requests.len());
+            for request in requests {
+                responses.push(body_of(&execute(&state, &session, &facts, request).await));
+            }
+            json_response(StatusCode::OK, answer, &Value::Array(responses))
+        }
+    }
+}
+
+/// GET /graphql: a WebSocket, a query, or the playground for a browser.
+pub(super) async fn get(
+    State(state): State<HttpState>,
+    Extension(facts): Extension<RequestFacts>,
+    request: HttpRequest,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
+        return websocket::upgrade(state, facts, &parts.headers, upgrade);
+    }
+    let headers = parts.headers;
+    let accepted = accepted(&headers);
+    let parameters = Query::<HashMap<String, String>>::try_from_uri(&parts.uri);
+    let Ok(Query(parameters)) = parameters else {
+        return Refused::bad_request("The query string cannot be read")
+            .into_response(accepted.answer.unwrap_or(AnswerType::Json));
+    };
+    if !parameters.contains_key("query") && accepted.html && state.settings.playground {
+        return playground::page();
+    }
+    let Some(answer) = accepted.answer else { return not_acceptable() };
+    let mut request = match request_from_parameters(parameters) {
+        Ok(request) => request,
+        Err(refused) => return refused.into_response(answer),
+    };
+    if !matches!(operation_type(&mut request), None | Some(OperationType::Query)) {
+        let message = "Only queries may be sent by GET; send mutations and subscriptions by POST";
+        return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
+            .into_response(answer);
+    }
+    let session = Session::new(state.authenticate(&headers, &facts).await);
+    graphql_response(answer, &execute(&state, &session, &facts, request).await)
+}
+
+/// Runs one operation within the time that a request may take.
+pub(super) async fn execute(
+    state: &HttpState,
+    session: &Session,
+    facts: &RequestFacts,
+    request: Request,
+) -> GraphqlResponse {
+    let request = session.attach(request).data(facts.operation.clone());
+    let limit = state.settings.request_timeout;
+    match tokio::time::timeout(limit, state.schema.execute(request)).await {
+        Ok(response) => response,
+        Err(_) => GraphqlResponse::from_errors(vec![request_error(&Error::Timeout)]),
+    }
+}
+
+fn multipart(
+    state: &HttpState,
+    session: &Session,
+    facts: &RequestFacts,
+    request: Request,
+) -> Response {
+    let request = session.attach(request).data(facts.operation.clone());
+    let stopping = state.stopping.clone();
+    let answers =
+        state.schema.execute_stream(request).take_until(stopping.cancelled_owned()).boxed();
+    let parts = create_multipart_mixed_stream(answers, MULTIPART_HEARTBEAT);
+    let content_type = "multipart/mixed; boundary=\"graphql\"; subscriptionSpec=\"1.0\"";
+    let body = Body::from_stream(parts.map(Ok::<_, std::convert::Infallible>));
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+fn wants_multipart(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(is_accept_multipart_mixed)
+}
+
+enum Payload {
+    Single(Box<Request>),
+    Batch(Vec<Request>),
+}
+
+async fn read_payload(
+    state: &HttpState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Payload, Refused> {
+    if !is_json(headers) {
+        let message = "Send the request as application/json";
+        return Err(Refused::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            message,
+        ));
+    }
+    let limit = state.settings.max_body_bytes;
+    let reading = tokio::time::timeout(state.settings.request_timeout, to_bytes(body, limit));
+    let bytes: Bytes = match reading.await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => {
+            let message = format!("The request is longer than {limit} bytes or broke off");
+            return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message));
+        }
+        Err(_) => {
+            let message = "The request did not arrive in time";
+            return Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", message));
+        }
+    };
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|_| Refused::bad_request("The request body is not JSON"))?;
+    match value {
+        Value::Array(items) => batch(items, state.settings.max_batch_size),
+        value => request_from_json(value).map(|request| Payload::Single(Box::new(request))),
+    }
+}
+
+fn batch(items: Vec<Value>, max: usize) -> Result<Payload, Refused> {
+    if items.is_empty() {
+        return Err(Refused::bad_request("The batch is empty"));
+    }
+    if items.len() > max {
+        let message = format!("A batch may hold at most {max} operations");
+        return Err(Refused::new(StatusCode::BAD_REQUEST, "BATCH_TOO_LARGE", message));
+    }
+    items.into_iter().map(request_from_json).collect::<Result<_, _>>().map(Payload::Batch)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    parts.next().as_deref() == Some("application/json")
+        && parts.all(|parameter| match parameter.strip_prefix("charset=") {
+            Some(charset) => charset.trim_matches('"') == "utf-8",
+            None => true,
+        })
+}
+
+/// The members of a GraphQL request, strictly: what is not of its type is refused, not ignored.
+fn request_from_json(value: Value) -> Result<Request, Refused> {
+    let Value::Object(mut members) = value else { return Err(lacking("an object")) };
+    let Some(Value::String(query)) = members.remove("query") else {
+        return Err(lacking("a query, which is a text"));
+    };
+    let mut request = Request::new(query);
+    match members.remove("operationName") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(name)) => request = request.operation_name(name),
+        Some(_) => return Err(lacking("an operationName that is a text")),
+    }
+    match members.remove("variables") {
+        None | Some(Value::Null) => {}
+        Some(variables @ Value::Object(_)) => {
+            request = request.variables(Variables::from_json(variables));
+        }
+        Some(_) => return Err(lacking("variables that are an object")),
+    }
+    match members.remove("extensions") {
+        None | Some(Value::Null | Value::Object(_)) => Ok(request),
+        Some(_) => Err(lacking("extensions that are an object")),
+    }
+}
+
+fn lacking(what: &str) -> Refused {
+    Refused::bad_request(format!("A GraphQL request needs {what}"))
+}
+
+fn request_from_parameters(mut parameters: HashMap<String, String>) -> Result<Request, Refused> {
+    let mut members = serde_json::Map::new();
+    for name in ["query", "operationName"] {
+        if let Some(text) = parameters.remove(name) {
+            members.insert(name.to_owned(), Value::String(text));
+        }
+    }
+    for name in ["variables", "extensions"] {
+        if let Some(text) = parameters.remove(name).filter(|text| !text.is_empty()) {
+            let value = serde_json::from_str(&text)
+                .map_err(|_| Refused::bad_request(format!("{name} is not JSON")))?;
+            members.insert(name.to_owned(), value);
+        }
+    }
+    request_from_json(Value::Object(members))
+}
+
+/// The kind of the operation that would be executed; none when the document cannot be read or does
+/// not say which, which execution then reports.
+pub(super) fn operation_type(request: &mut Request) -> Option<OperationType> {
+    let name = request.operation_name.clone();
+    let document = request.parsed_query().ok()?;
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), _) => Some(operation.node.ty),
+        (DocumentOperations::Multiple(operations), Some(name)) => {
+            operations.get(name.as_str()).map(|operation| operation.node.ty)
+        }
+        (DocumentOperations::Multiple(operations), None) => {
+            let mut operations = operations.values();
+            let only = operations.next()?;
+            operations.next().is_none().then_some(only.node.ty)
+        }
+    }
+}
+
+/// A request error has no data at all; otherwise null is an answer too.
+fn is_request_error(response: &GraphqlResponse) -> bool {
+    !response.errors.is_empty()
+        && response.data == async_graphql::Value::Null
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+pub(super) fn body_of(response: &GraphqlResponse) -> Value {
+    let mut body = serde_json::to_value(response).unwrap_or_default();
+    if is_request_error(response)
+        && let Some(members) = body.as_object_mut()
+    {
+        members.remove("data");
+    }
+    body
+}
+
+fn graphql_response(answer: AnswerType, response: &GraphqlResponse) -> Response {
+    let status = match answer {
+        AnswerType::GraphqlResponse if is_request_error(response) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    json_response(status, answer, &body_of(response))
+}
+
+fn json_response(status: StatusCode, answer: AnswerType, body: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, answer.content_type()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, body.to_string()).into_response()
+}
+
+fn not_acceptable() -> Response {
+    let message = "Answers are application/graphql-response+json or application/json";
+    Refused::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message)
+        .into_response(AnswerType::Json)
+}

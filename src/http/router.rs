@@ -1,0 +1,84 @@
+//! The routes, and what every request goes through.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+
+use super::{
+    HttpState,
+    credentials::X_TENANT,
+    error::refusal,
+    graphql, health, playground,
+    request_log::{X_REQUEST_ID, log_request},
+    sse, storage, uploads,
+};
+
+/// Room in an upload for the fields beside the file.
+const FORM_OVERHEAD: usize = 1024 * 1024;
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// Every route of the server.
+pub fn router(state: HttpState) -> Router {
+    let upload_limit = usize::try_from(state.settings.max_upload_bytes)
+        .unwrap_or(usize::MAX)
+        .saturating_add(FORM_OVERHEAD);
+    let uploads = Router::new()
+        .route("/api/uploads/artifact", post(uploads::artifact))
+        .layer(DefaultBodyLimit::max(upload_limit));
+    let mut router = Router::new()
+        .route("/graphql", get(graphql::get).post(graphql::post))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/api/storage/{*key}", get(storage::get))
+        .route("/api/sse/generations/{id}/progress", get(sse::progress))
+        .merge(uploads);
+    if state.settings.playground {
+        router = router.merge(playground::routes());
+    }
+    router
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors(&state.settings.cors_origins))
+        .layer(middleware::from_fn(log_request))
+        .with_state(state)
+}
+
+async fn not_found() -> Response {
+    refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    refusal(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", "Internal server error")
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> =
+        origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let range: HeaderName = header::RANGE;
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::HEAD])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            X_TENANT,
+            X_REQUEST_ID,
+            range,
+        ])
+        .expose_headers([X_REQUEST_ID, header::CONTENT_RANGE, header::CONTENT_DISPOSITION])
+        .max_age(PREFLIGHT_MAX_AGE)
+}

@@ -1,0 +1,144 @@
+//! POST /api/uploads/artifact: a file as multipart/form-data, streamed to disk.
+
+use axum::{
+    Json,
+    extract::{
+        Extension, Multipart, State,
+        multipart::{Field, MultipartError, MultipartRejection},
+    },
+    http::{HeaderMap, StatusCode},
+};
+use futures_util::TryStreamExt;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{HttpState, error::RestError, request_log::RequestFacts};
+use crate::{
+    artifacts::Incoming,
+    domain::{ArtifactType, BoardId, GenerationId, Permission},
+    error::{Error, Result},
+    jobs::{UploadDetails, store_upload, upload_answer},
+    store::Scope,
+};
+
+/// Bytes of a field that is not the file.
+const FIELD_MAX: usize = 64 * 1024;
+/// Parts of a form: more than there are names is no upload of ours.
+const PARTS_MAX: usize = 16;
+
+/// The form as far as it has been read; fields may come in any order.
+#[derive(Default)]
+struct Form {
+    board: Option<BoardId>,
+    artifact_type: Option<ArtifactType>,
+    user_description: Option<String>,
+    parent: Option<GenerationId>,
+    file: Option<Incoming>,
+    filename: Option<String>,
+}
+
+pub(super) async fn artifact(
+    State(state): State<HttpState>,
+    Extension(facts): Extension<RequestFacts>,
+    headers: HeaderMap,
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<Json<Value>, RestError> {
+    let caller = state.authenticate(&headers, &facts).await?;
+    let scope = caller.scope();
+    scope.user()?;
+    let form = form
+        .map_err(|_| Error::UnsupportedMedia("Send the file as multipart/form-data".to_owned()))?;
+    let form = Form::read(&state, scope, form).await?;
+    let board = form.board.ok_or_else(|| missing("board_id"))?;
+    let board = scope.authorize_board(board, Permission::Create).await?;
+    let details = UploadDetails {
+        artifact_type: form.artifact_type.ok_or_else(|| missing("artifact_type"))?,
+        original_filename: form.filename,
+        user_description: form.user_description,
+        parent: form.parent,
+    };
+    let checked = details.check("", scope).await?;
+    let incoming = form.file.ok_or_else(|| missing("file"))?;
+    let generation = store_upload(&state.artifacts, &board, checked, &incoming).await?;
+    Ok(Json(upload_answer(&state.artifacts, &generation)))
+}
+
+impl Form {
+    async fn read(state: &HttpState, scope: &Scope, mut parts: Multipart) -> Result<Self> {
+        let mut form = Self::default();
+        let mut count = 0;
+        while let Some(part) = parts.next_field().await.map_err(broken)? {
+            count += 1;
+            if count > PARTS_MAX {
+                return Err(Error::bad_input("form", "The form has too many parts"));
+            }
+            form.take(state, scope, part).await?;
+        }
+        Ok(form)
+    }
+
+    async fn take(&mut self, state: &HttpState, scope: &Scope, part: Field<'_>) -> Result<()> {
+        match part.name().unwrap_or_default() {
+            "board_id" => {
+                let board = BoardId(uuid("board_id", &text(part).await?)?);
+                // Where the board is known before the file, one who may not add to it need not
+                // send the file.
+                scope.authorize_board(board, Permission::Create).await?;
+                self.board = Some(board);
+            }
+            "artifact_type" => self.artifact_type = Some(artifact_type(&text(part).await?)?),
+            "user_description" => self.user_description = Some(text(part).await?),
+            "parent_generation_id" => {
+                let parent = text(part).await?;
+                if !parent.is_empty() {
+                    self.parent = Some(GenerationId(uuid("parent_generation_id", &parent)?));
+                }
+            }
+            "file" if self.file.is_some() => {
+                return Err(Error::bad_input("file", "Send one file"));
+            }
+            "file" => {
+                self.filename = part.file_name().map(str::to_owned);
+                self.file = Some(state.artifacts.receive(part.map_err(broken)).await?);
+            }
+            _ => drop(text(part).await?),
+        }
+        Ok(())
+    }
+}
+
+async fn text(mut part: Field<'_>) -> Result<String> {
+    let name = part.name().unwrap_or("form").chars().take(50).collect::<String>();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = part.chunk().await.map_err(broken)? {
+        if bytes.len() + chunk.len() > FIELD_MAX {
+            return Err(Error::bad_input(&name, format!("{name} is too long")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|_| Error::bad_input(&name, format!("{name} is not UTF-8")))
+}
+
+fn uuid(name: &str, text: &str) -> Result<Uuid> {
+    Uuid::try_parse(text.trim())
+        .map_err(|_| Error::bad_input(name, format!("{name} must be a UUID")))
+}
+
+fn artifact_type(text: &str) -> Result<ArtifactType> {
+    text.trim().parse().map_err(|()| {
+        let names = ArtifactType::ALL.map(ArtifactType::as_str).join(", ");
+        Error::bad_input("artifact_type", format!("artifact_type must be one of {names}"))
+    })
+}
+
+fn missing(name: &str) -> Error {
+    Error::bad_input(name, format!("{name} is required"))
+}
+
+fn broken(error: MultipartError) -> Error {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Error::TooLarge("The upload is too large".to_owned())
+    } else {
+        Error::bad_input("form", "The form is malformed or broke off")
+    }
+}

@@ -1,0 +1,10 @@
+//! Generations on their way: checking a request, and the worker that runs what was queued.
+
+mod request;
+mod run;
+mod upload;
+mod worker;
+
+pub use request::GenerationRequest;
+pub use upload::{CheckedUpload, UploadDetails, store_upload, upload_answer};
+pub use worker::{Worker, WorkerHandle, WorkerSettings};

@@ -1,0 +1,191 @@
+//! The worker: claims jobs, runs a few at a time, keeps its leases, and stops what was cancelled.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::run::Runner;
+use crate::{
+    artifacts::Artifacts,
+    domain::GenerationId,
+    error::Result,
+    generators::Registry,
+    store::{ClaimedJob, Store, WorkerId},
+};
+
+/// How long a worker may be silent before its jobs are given to another.
+const LEASE: chrono::Duration = chrono::Duration::seconds(15);
+/// How often leases are renewed, and jobs that were cancelled by another process noticed.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How often a worker looks for jobs that nobody announced: those of other processes.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How a worker works.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerSettings {
+    /// Runs at once.
+    pub concurrency: usize,
+    /// Whether no other process can be using the database, so that every lease found at the start
+    /// is that of a dead worker.
+    pub only_process: bool,
+}
+
+/// Runs queued generations in this process.
+pub struct Worker {
+    id: WorkerId,
+    store: Store,
+    runner: Arc<Runner>,
+    settings: WorkerSettings,
+    stop: CancellationToken,
+    running: HashMap<GenerationId, CancellationToken>,
+    runs: JoinSet<GenerationId>,
+}
+
+/// A started worker.
+pub struct WorkerHandle {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl WorkerHandle {
+    /// Stops claiming, lets the runs finish for at most `grace`, and hands back what is left.
+    pub async fn shut_down(self, grace: Duration) {
+        self.stop.cancel();
+        if tokio::time::timeout(grace + HEARTBEAT, self.task).await.is_err() {
+            tracing::warn!("the worker did not stop in time");
+        }
+    }
+}
+
+impl Worker {
+    /// Starts a worker.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn start(
+        store: Store,
+        registry: Arc<Registry>,
+        artifacts: Artifacts,
+        settings: WorkerSettings,
+        grace: Duration,
+    ) -> Result<WorkerHandle> {
+        if settings.only_process {
+            store.worker().take_over_all().await?;
+        }
+        store.worker().queue_orphans().await?;
+        let id = WorkerId::new();
+        let stop = CancellationToken::new();
+        let worker = Self {
+            id,
+            runner: Arc::new(Runner::new(id, store.clone(), registry, artifacts)),
+            store,
+            settings,
+            stop: stop.clone(),
+            running: HashMap::new(),
+            runs: JoinSet::new(),
+        };
+        let task = tokio::spawn(worker.work(grace));
+        Ok(WorkerHandle { stop, task })
+    }
+
+    async fn work(mut self, grace: Duration) {
+        let events = self.store.events().clone();
+        let mut cancellations = events.cancellations();
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let mut poll = tokio::time::interval(POLL);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                cancelled = cancellations.recv() => self.on_cancellation(cancelled),
+                Some(ended) = self.runs.join_next() => {
+                    self.on_end(ended);
+                    self.claim().await;
+                }
+                () = events.job_was_queued() => self.claim().await,
+                _ = poll.tick() => self.claim().await,
+                _ = heartbeat.tick() => self.renew().await,
+            }
+        }
+        self.wind_down(grace).await;
+    }
+
+    async fn claim(&mut self) {
+        let free = self.settings.concurrency.saturating_sub(self.running.len());
+        if free == 0 {
+            return;
+        }
+        let store = self.store.worker();
+        let claimed = match store.has_waiting().await {
+            Ok(false) => return,
+            Ok(true) => store.claim(self.id, free, LEASE).await,
+            Err(error) => Err(error),
+        };
+        match claimed {
+            Ok(jobs) => jobs.into_iter().for_each(|job| self.spawn(job)),
+            Err(error) => tracing::error!(?error, "jobs cannot be claimed"),
+        }
+    }
+
+    fn spawn(&mut self, job: ClaimedJob) {
+        let id = job.generation.id;
+        let cancel = CancellationToken::new();
+        self.running.insert(id, cancel.clone());
+        let runner = Arc::clone(&self.runner);
+        self.runs.spawn(async move {
+            runner.run(job, cancel).await;
+            id
+        });
+    }
+
+    fn on_end(&mut self, ended: Result<GenerationId, tokio::task::JoinError>) {
+        match ended {
+            Ok(id) => {
+                self.running.remove(&id);
+            }
+            // The generator itself runs in a task of its own, whose panic is caught.
+            Err(error) => tracing::error!(%error, "a run broke off"),
+        }
+    }
+
+    fn on_cancellation(&self, cancelled: Result<GenerationId, RecvError>) {
+        // One that was missed is noticed by the next heartbeat: its job is gone.
+        if let Ok(id) = cancelled
+            && let Some(cancel) = self.running.get(&id)
+        {
+            cancel.cancel();
+        }
+    }
+
+    async fn renew(&self) {
+        if self.running.is_empty() {
+            return;
+        }
+        match self.store.worker().renew(self.id, LEASE).await {
+            Ok(held) => {
+                let lost = self.running.iter().filter(|(id, _)| !held.contains(id));
+                lost.for_each(|(_, cancel)| cancel.cancel());
+            }
+            Err(error) => tracing::error!(?error, "leases cannot be renewed"),
+        }
+    }
+
+    async fn wind_down(mut self, grace: Duration) {
+        let finish = async {
+            let mut heartbeat = tokio::time::interval(HEARTBEAT);
+            while !self.runs.is_empty() {
+                tokio::select! {
+                    Some(ended) = self.runs.join_next() => self.on_end(ended),
+                    _ = heartbeat.tick() => self.renew().await,
+                }
+            }
+        };
+        if tokio::time::timeout(grace, finish).await.is_err() {
+            tracing::info!("generations that were running are handed back to the queue");
+        }
+        if let Err(error) = self.store.worker().hand_back(self.id).await {
+            tracing::error!(?error, "jobs cannot be handed back; their leases will run out");
+        }
+        self.runs.abort_all();
+    }
+}

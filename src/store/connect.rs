@@ -1,0 +1,83 @@
+//! Opening the pools: one writer and several readers on SQLite, one pool on PostgreSQL.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::{Events, Inner, Store};
+use crate::{config::DatabaseUrl, error::Result};
+
+/// How long a request waits for a connection before it is refused.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long SQLite waits for the lock of another process, such as `boards tenant create`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const SQLITE_READERS: u32 = 8;
+
+impl Store {
+    /// Opens the database. An SQLite file is made when it is missing; nothing is migrated yet.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn connect(
+        url: &DatabaseUrl,
+        max_connections: u32,
+        statement_timeout: Duration,
+    ) -> Result<Self> {
+        let statements = Arc::new(AtomicU64::new(0));
+        let (mut read, mut write) = if url.is_sqlite() {
+            let write = Database::connect(sqlite_options(url, 1, false)).await?;
+            let readers = max_connections.min(SQLITE_READERS);
+            (Database::connect(sqlite_options(url, readers, true)).await?, write)
+        } else {
+            let mut options = ConnectOptions::new(url.expose());
+            options
+                .max_connections(max_connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .statement_timeout(statement_timeout)
+                .set_application_name("boards")
+                .test_before_acquire(false)
+                .sqlx_logging(false);
+            let pool = Database::connect(options).await?;
+            (pool.clone(), pool)
+        };
+        count_statements(&mut read, &statements);
+        count_statements(&mut write, &statements);
+        Ok(Self(Arc::new(Inner { read, write, events: Events::new(), statements })))
+    }
+}
+
+fn sqlite_options(url: &DatabaseUrl, max_connections: u32, read_only: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.expose());
+    options
+        .max_connections(max_connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Normal)
+                .foreign_keys(true)
+                .busy_timeout(BUSY_TIMEOUT);
+            if read_only { sqlite.pragma("query_only", "ON") } else { sqlite }
+        });
+    options
+}
+
+fn count_statements(connection: &mut DatabaseConnection, counter: &Arc<AtomicU64>) {
+    let counter = Arc::clone(counter);
+    connection.set_metric_callback(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,38 @@
+//! SeaORM entities, one a table. Private to the store: outside there are only plain records.
+
+pub(super) mod board_members;
+pub(super) mod boards;
+pub(super) mod generation_inputs;
+pub(super) mod generation_tags;
+pub(super) mod generations;
+pub(super) mod jobs;
+pub(super) mod tags;
+pub(super) mod tenants;
+pub(super) mod users;
+
+use sea_orm::EntityTrait;
+
+/// An entity whose rows belong to a tenant.
+pub(super) trait TenantScoped: EntityTrait {
+    /// The column that says which.
+    const TENANT: Self::Column;
+}
+
+macro_rules! tenant_scoped {
+    ($($module:ident),+) => {$(
+        impl TenantScoped for $module::Entity {
+            const TENANT: Self::Column = $module::Column::TenantId;
+        }
+    )+};
+}
+
+tenant_scoped!(
+    users,
+    boards,
+    board_members,
+    generations,
+    generation_inputs,
+    tags,
+    generation_tags,
+    jobs
+);

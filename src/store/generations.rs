@@ -1,0 +1,543 @@
+//! Generations: lookups, lists, creation and end by a user's hand.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
+    sea_query::{Alias, Expr, Query, SelectStatement, UnionType},
+};
+use serde_json::{Value, json};
+
+use super::{
+    AuthorizedBoard, Scope, Viewer, corrupt,
+    entity::{
+        boards, generation_inputs,
+        generations::{self, Column, Entity},
+        jobs,
+    },
+    now,
+};
+use crate::{
+    access::policy,
+    domain::{
+        ArtifactType, BoardId, GenerationId, GenerationStatus, JsonObject, Page, Permission,
+        Relation, TenantId, UserId,
+    },
+    error::{Error, Result},
+};
+
+/// A generation, as its row says.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// Its id.
+    pub id: GenerationId,
+    /// The tenant it belongs to.
+    pub tenant: TenantId,
+    /// The board it is on.
+    pub board: BoardId,
+    /// Who asked for it.
+    pub user: UserId,
+    /// The generator, or `user-upload-…`.
+    pub generator_name: String,
+    /// What it makes.
+    pub artifact_type: ArtifactType,
+    /// The parameters as they were sent.
+    pub input_params: Value,
+    /// Where it stands.
+    pub status: GenerationStatus,
+    /// Where the artifact is: `storage:KEY` for our own store, else a URL.
+    pub storage_url: Option<String>,
+    /// Where the thumbnail is, likewise.
+    pub thumbnail_url: Option<String>,
+    /// More files: a list of `{url, type, metadata}`.
+    pub additional_files: Value,
+    /// Facts about the artifact.
+    pub output_metadata: Value,
+    /// What it was made from.
+    pub input_artifacts: Vec<LineageEntry>,
+    /// The provider's id of the job.
+    pub external_job_id: Option<String>,
+    /// The part done, 0 to 1, in hundredths.
+    pub progress: f64,
+    /// Why it failed, for the user.
+    pub error_message: Option<String>,
+    /// When a worker first took it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// One generation that another was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineageEntry {
+    /// The source.
+    pub generation: GenerationId,
+    /// The parameter that named it.
+    pub role: String,
+    /// What kind of artifact it is.
+    pub artifact_type: ArtifactType,
+}
+
+impl TryFrom<generations::Model> for Generation {
+    type Error = Error;
+
+    fn try_from(row: generations::Model) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            tenant: row.tenant_id.into(),
+            board: row.board_id.into(),
+            user: row.user_id.into(),
+            generator_name: row.generator_name,
+            artifact_type: row
+                .artifact_type
+                .parse()
+                .map_err(|()| corrupt("generations", "artifact_type"))?,
+            input_params: row.input_params,
+            status: row.status.parse().map_err(|()| corrupt("generations", "status"))?,
+            storage_url: row.storage_url,
+            thumbnail_url: row.thumbnail_url,
+            additional_files: row.additional_files,
+            output_metadata: row.output_metadata,
+            input_artifacts: lineage_entries(&row.input_artifacts),
+            external_job_id: row.external_job_id,
+            progress: row.progress,
+            error_message: row.error_message,
+            started_at: row.started_at,
+            completed_at: row.completed_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// Older servers wrote this column too; an entry that cannot be read is left out.
+fn lineage_entries(value: &Value) -> Vec<LineageEntry> {
+    let entry = |entry: &Value| {
+        Some(LineageEntry {
+            generation: GenerationId(entry.get("generation_id")?.as_str()?.parse().ok()?),
+            role: entry.get("role").and_then(Value::as_str).unwrap_or("input").to_owned(),
+            artifact_type: entry.get("artifact_type")?.as_str()?.parse().ok()?,
+        })
+    };
+    value.as_array().map(|entries| entries.iter().filter_map(entry).collect()).unwrap_or_default()
+}
+
+/// A generation that is to be queued; everything in it is checked.
+#[derive(Clone, Debug)]
+pub struct NewGeneration {
+    /// The generator.
+    pub generator_name: String,
+    /// What it makes.
+    pub artifact_type: ArtifactType,
+    /// Its parameters.
+    pub input_params: JsonObject,
+    /// Data of the client, kept under `metadata` in outputMetadata.
+    pub metadata: JsonObject,
+    /// The artifacts that the parameters name.
+    pub inputs: Vec<LineageEntry>,
+}
+
+/// What `recentGenerations` filters by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GenerationFilter {
+    /// Only this board, which the viewer has been found to see.
+    pub board: Option<BoardId>,
+    /// Only those that stand so.
+    pub status: Option<GenerationStatus>,
+    /// Only those that make this.
+    pub artifact_type: Option<ArtifactType>,
+}
+
+/// A page of a board's generations, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GenerationPage {
+    /// The board.
+    pub board: BoardId,
+    /// The window.
+    pub page: Page,
+}
+
+#[derive(FromQueryResult)]
+struct GenerationRow {
+    #[sea_orm(nested)]
+    generation: generations::Model,
+    owner_id: sea_orm::prelude::Uuid,
+    is_public: bool,
+    viewer_role: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    board_id: sea_orm::prelude::Uuid,
+    count: i64,
+}
+
+/// A generation and how the viewer stands to its board.
+struct GenerationSeen {
+    generation: Generation,
+    relation: Relation,
+}
+
+/// A generation on whose board the viewer has just been found to have a permission.
+pub struct AuthorizedGeneration<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) generation: Generation,
+}
+
+impl Scope {
+    /// The generation, if it exists in the tenant and the viewer may see its board.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] when an anonymous viewer may not see it or it does not exist;
+    /// [`Error::Forbidden`] when a signed-in viewer may not see it.
+    pub async fn generation(&self, id: GenerationId) -> Result<Option<Generation>> {
+        let seen = self.generation_seen(id).await?;
+        match (seen, self.viewer()) {
+            (Some(seen), _) if policy::allows(seen.relation, Permission::View) => {
+                Ok(Some(seen.generation))
+            }
+            (_, Viewer::Anonymous) => Err(Error::NotAuthenticated),
+            (Some(_), Viewer::User(_)) => Err(Error::forbidden("view this generation")),
+            (None, Viewer::User(_)) => Ok(None),
+        }
+    }
+
+    /// The generation, if it exists and the viewer has the permission that `permission` names for it.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`], [`Error::NotFound`] or [`Error::Forbidden`], in this order.
+    pub async fn authorize_generation(
+        &self,
+        id: GenerationId,
+        permission: impl FnOnce(&Generation, UserId) -> Permission,
+    ) -> Result<AuthorizedGeneration<'_>> {
+        let user = self.user()?;
+        let seen = self.generation_seen(id).await?.ok_or(Error::NotFound("Generation"))?;
+        let permission = permission(&seen.generation, user);
+        if policy::allows(seen.relation, permission) {
+            Ok(AuthorizedGeneration { scope: self, generation: seen.generation })
+        } else if permission == Permission::View {
+            Err(Error::forbidden("view this generation"))
+        } else {
+            Err(policy::refusal(permission))
+        }
+    }
+
+    /// The generation, if the viewer may cancel or delete it.
+    ///
+    /// # Errors
+    /// As [`Scope::authorize_generation`].
+    pub async fn authorize_managing(&self, id: GenerationId) -> Result<AuthorizedGeneration<'_>> {
+        self.authorize_generation(id, |generation, user| {
+            policy::manage_generation(generation.user == user)
+        })
+        .await
+    }
+
+    async fn generation_seen(&self, id: GenerationId) -> Result<Option<GenerationSeen>> {
+        let row = self
+            .find::<Entity>()
+            .filter(Column::Id.eq(id.0))
+            .join(JoinType::InnerJoin, to_board())
+            .column(boards::Column::OwnerId)
+            .column(boards::Column::IsPublic)
+            .expr_as(self.viewer_role(), "viewer_role")
+            .into_model::<GenerationRow>()
+            .one(self.read())
+            .await?;
+        row.map(|row| {
+            let role = row
+                .viewer_role
+                .map(|role| role.parse().map_err(|()| corrupt("board_members", "role")))
+                .transpose()?;
+            let is_owner = self.viewer() == Viewer::User(row.owner_id.into());
+            let relation = policy::relation(is_owner, role, row.is_public);
+            Ok(GenerationSeen { generation: row.generation.try_into()?, relation })
+        })
+        .transpose()
+    }
+
+    /// Those of the generations whose board the viewer may see.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn generations_by_id(&self, ids: &[GenerationId]) -> Result<Vec<Generation>> {
+        let rows = self
+            .find::<Entity>()
+            .filter(Column::Id.is_in(ids.iter().map(|id| id.0)))
+            .join(JoinType::InnerJoin, to_board())
+            .filter(self.board_is_visible())
+            .all(self.read())
+            .await?;
+        rows.into_iter().map(Generation::try_from).collect()
+    }
+
+    /// The newest generations on all boards that the viewer may see.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn recent_generations(
+        &self,
+        filter: GenerationFilter,
+        page: Page,
+    ) -> Result<Vec<Generation>> {
+        let generations = match filter.board {
+            Some(board) => self.find::<Entity>().filter(Column::BoardId.eq(board.0)),
+            None => {
+                self.find::<Entity>().filter(Column::BoardId.in_subquery(self.visible_board_ids()))
+            }
+        };
+        let rows = generations
+            .apply_if(filter.status, |query, status| {
+                query.filter(Column::Status.eq(status.as_str()))
+            })
+            .apply_if(filter.artifact_type, |query, kind| {
+                query.filter(Column::ArtifactType.eq(kind.as_str()))
+            })
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Id)
+            .limit(page.limit())
+            .offset(page.offset())
+            .all(self.read())
+            .await?;
+        rows.into_iter().map(Generation::try_from).collect()
+    }
+
+    /// Pages of generations of boards which the viewer has been found to see, in one statement
+    /// whose every branch reads its rows from the index of its board.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn generation_pages(&self, pages: &[GenerationPage]) -> Result<Vec<Generation>> {
+        let mut branches = pages.iter().map(|page| self.generation_page(*page));
+        let Some(mut query) = branches.next() else { return Ok(Vec::new()) };
+        for branch in branches {
+            query.union(UnionType::All, branch);
+        }
+        let statement = self.store().backend().build(&query);
+        let rows = self.read().query_all_raw(statement).await?;
+        rows.iter()
+            .map(|row| Generation::try_from(generations::Model::from_query_result(row, "")?))
+            .collect()
+    }
+
+    fn generation_page(&self, GenerationPage { board, page }: GenerationPage) -> SelectStatement {
+        let rows = newest_first(self.find::<Entity>().filter(Column::BoardId.eq(board.0)))
+            .limit(page.limit())
+            .offset(page.offset())
+            .into_query();
+        Query::select().expr(Expr::cust("*")).from_subquery(rows, Alias::new("page")).to_owned()
+    }
+
+    /// How many generations are on each of the boards; boards without any are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn generation_counts(&self, boards: &[BoardId]) -> Result<Vec<(BoardId, i64)>> {
+        let rows = self
+            .find::<Entity>()
+            .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
+            .select_only()
+            .column(Column::BoardId)
+            .column_as(Column::Id.count(), "count")
+            .group_by(Column::BoardId)
+            .into_model::<CountRow>()
+            .all(self.read())
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.board_id.into(), row.count)).collect())
+    }
+}
+
+fn newest_first(generations: Select<Entity>) -> Select<Entity> {
+    generations.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id)
+}
+
+/// The join from a generation to its board, tenant and all.
+pub(super) fn to_board() -> sea_orm::RelationDef {
+    Entity::belongs_to(boards::Entity)
+        .from((Column::TenantId, Column::BoardId))
+        .to((boards::Column::TenantId, boards::Column::Id))
+        .into()
+}
+
+impl AuthorizedBoard<'_> {
+    /// Writes a generation and its job in one transaction and wakes a worker.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the board or an input was deleted meanwhile.
+    pub async fn queue_generation(&self, new: NewGeneration) -> Result<Generation> {
+        let id = GenerationId::new();
+        let now = now();
+        let mut output_metadata = JsonObject::new();
+        if !new.metadata.is_empty() {
+            output_metadata.insert("metadata".to_owned(), Value::Object(new.metadata));
+        }
+        let row = generations::ActiveModel {
+            output_metadata: Set(Value::Object(output_metadata)),
+            status: Set(GenerationStatus::Pending.as_str().to_owned()),
+            ..self.new_row(
+                id,
+                new.generator_name,
+                new.artifact_type,
+                new.input_params,
+                &new.inputs,
+                now,
+            )?
+        };
+        let job = jobs::ActiveModel {
+            generation_id: Set(id.0),
+            tenant_id: Set(self.scope.tenant().0),
+            attempts: Set(0),
+            worker_id: Set(None),
+            lease_until: Set(None),
+            created_at: Set(now),
+        };
+        let transaction = self.scope.store().begin().await?;
+        let row = self.insert_generation(&transaction, row, &new.inputs).await?;
+        jobs::Entity::insert(job).exec_without_returning(&transaction).await?;
+        transaction.commit().await?;
+        self.scope.store().events().job_queued();
+        self.scope.publish_generation(self.board.id, id);
+        row.try_into()
+    }
+
+    pub(super) fn new_row(
+        &self,
+        id: GenerationId,
+        generator_name: String,
+        artifact_type: ArtifactType,
+        input_params: JsonObject,
+        inputs: &[LineageEntry],
+        now: DateTime<Utc>,
+    ) -> Result<generations::ActiveModel> {
+        let input_artifacts = inputs
+            .iter()
+            .map(|input| {
+                json!({
+                    "generation_id": input.generation,
+                    "role": input.role,
+                    "artifact_type": input.artifact_type,
+                })
+            })
+            .collect();
+        Ok(generations::ActiveModel {
+            id: Set(id.0),
+            tenant_id: Set(self.scope.tenant().0),
+            board_id: Set(self.board.id.0),
+            user_id: Set(self.scope.user()?.0),
+            generator_name: Set(generator_name),
+            artifact_type: Set(artifact_type.as_str().to_owned()),
+            input_params: Set(Value::Object(input_params)),
+            storage_url: Set(None),
+            thumbnail_url: Set(None),
+            additional_files: Set(json!([])),
+            input_artifacts: Set(Value::Array(input_artifacts)),
+            external_job_id: Set(None),
+            progress: Set(0.0),
+            error_message: Set(None),
+            started_at: Set(None),
+            completed_at: Set(None),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        })
+    }
+
+    /// Inserts a generation and its lineage.
+    pub(super) async fn insert_generation(
+        &self,
+        connection: &impl ConnectionTrait,
+        row: generations::ActiveModel,
+        inputs: &[LineageEntry],
+    ) -> Result<generations::Model> {
+        let row =
+            Entity::insert(row).exec_with_returning(connection).await.map_err(gone("Board"))?;
+        if !inputs.is_empty() {
+            let edges = (0..).zip(inputs).map(|(position, input)| generation_inputs::ActiveModel {
+                generation_id: Set(row.id),
+                position: Set(position),
+                tenant_id: Set(row.tenant_id),
+                input_id: Set(input.generation.0),
+                role: Set(input.role.clone()),
+            });
+            generation_inputs::Entity::insert_many(edges)
+                .exec_without_returning(connection)
+                .await
+                .map_err(gone("Generation"))?;
+        }
+        Ok(row)
+    }
+}
+
+/// A foreign key that no longer holds means that the target was deleted since it was checked.
+fn gone(noun: &'static str) -> impl Fn(sea_orm::DbErr) -> Error {
+    move |error| {
+        if super::is_foreign_key_violation(&error) { Error::NotFound(noun) } else { error.into() }
+    }
+}
+
+impl AuthorizedGeneration<'_> {
+    /// The generation's row.
+    #[must_use]
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// Stops a generation that has not ended, and tells the worker.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it has ended.
+    pub async fn cancel(self) -> Result<Generation> {
+        let Generation { id, board, .. } = self.generation;
+        let now = now();
+        let transaction = self.scope.store().begin().await?;
+        let cancelled =
+            Entity::update_many()
+                .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
+                .col_expr(Column::CompletedAt, Expr::value(now))
+                .col_expr(Column::UpdatedAt, Expr::value(now))
+                .filter(Column::TenantId.eq(self.scope.tenant().0))
+                .filter(Column::Id.eq(id.0))
+                .filter(Column::Status.is_in([
+                    GenerationStatus::Pending.as_str(),
+                    GenerationStatus::Processing.as_str(),
+                ]))
+                .exec_with_returning(&transaction)
+                .await?;
+        let Some(row) = cancelled.into_iter().next() else {
+            return Err(Error::Conflict("This generation has already ended".to_owned()));
+        };
+        jobs::Entity::delete_many()
+            .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
+            .filter(jobs::Column::GenerationId.eq(id.0))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        self.scope.store().events().cancel(id);
+        self.scope.publish_generation(board, id);
+        row.try_into()
+    }
+
+    /// Deletes the generation. The artifact's files are the caller's to delete.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when someone else deleted it meanwhile.
+    pub async fn delete(self) -> Result<Generation> {
+        let deleted = Entity::delete_many()
+            .filter(Column::TenantId.eq(self.scope.tenant().0))
+            .filter(Column::Id.eq(self.generation.id.0))
+            .exec(self.scope.store().write())
+            .await?;
+        if deleted.rows_affected == 0 {
+            return Err(Error::NotFound("Generation"));
+        }
+        self.scope.store().events().cancel(self.generation.id);
+        self.scope.publish_generation(self.generation.board, self.generation.id);
+        Ok(self.generation)
+    }
+}

@@ -1,0 +1,183 @@
+//! Memberships: who has which role on a board.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder,
+};
+
+use super::{
+    AuthorizedBoard, Board, Scope, corrupt,
+    entity::{
+        board_members::{self, Column, Entity},
+        users,
+    },
+    is_foreign_key_violation, is_unique_violation, now,
+};
+use crate::{
+    domain::{BoardId, MemberId, MemberRole, Permission, Relation, UserId},
+    error::{Error, Result},
+};
+
+/// A membership row.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// Its id.
+    pub id: MemberId,
+    /// The board.
+    pub board: BoardId,
+    /// The member.
+    pub user: UserId,
+    /// What the member may do.
+    pub role: MemberRole,
+    /// Who added the member.
+    pub invited_by: Option<UserId>,
+    /// Since when.
+    pub joined_at: DateTime<Utc>,
+}
+
+impl TryFrom<board_members::Model> for Membership {
+    type Error = Error;
+
+    fn try_from(row: board_members::Model) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            board: row.board_id.into(),
+            user: row.user_id.into(),
+            role: row.role.parse().map_err(|()| corrupt("board_members", "role"))?,
+            invited_by: row.invited_by.map(UserId),
+            joined_at: row.joined_at,
+        })
+    }
+}
+
+impl Scope {
+    /// The members of boards, which the viewer has been found to see, in the order of joining.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn members_of(&self, boards: &[BoardId]) -> Result<Vec<Membership>> {
+        let rows = self
+            .find::<Entity>()
+            .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
+            .order_by_asc(Column::JoinedAt)
+            .order_by_asc(Column::Id)
+            .all(self.read())
+            .await?;
+        rows.into_iter().map(Membership::try_from).collect()
+    }
+
+    /// The board, if the viewer may take `member` off it: admins and the owner may take off anyone,
+    /// every member themselves.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`], [`Error::NotFound`] or [`Error::Forbidden`].
+    pub async fn authorize_removal(
+        &self,
+        board: BoardId,
+        member: UserId,
+    ) -> Result<AuthorizedBoard<'_>> {
+        let board = self.board_for_change(board).await?;
+        let leaves = self.user()? == member && board.relation >= Relation::Viewer;
+        if !leaves {
+            board.require(Permission::ManageMembers)?;
+        }
+        Ok(board)
+    }
+
+    async fn require_user(&self, user: UserId) -> Result<()> {
+        let exists = self
+            .find::<users::Entity>()
+            .filter(users::Column::Id.eq(user.0))
+            .one(self.read())
+            .await?
+            .is_some();
+        if exists { Ok(()) } else { Err(Error::NotFound("User")) }
+    }
+}
+
+impl AuthorizedBoard<'_> {
+    /// Makes a user of the tenant a member.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a user of no or another tenant, [`Error::BadUserInput`] for the
+    /// owner, [`Error::Conflict`] for a member.
+    pub async fn add_member(self, user: UserId, role: MemberRole) -> Result<Board> {
+        self.scope.require_user(user).await?;
+        self.refuse_owner(user, "input.userId")?;
+        let row = board_members::ActiveModel {
+            id: Set(MemberId::new().0),
+            tenant_id: Set(self.scope.tenant().0),
+            board_id: Set(self.board.id.0),
+            user_id: Set(user.0),
+            role: Set(role.as_str().to_owned()),
+            invited_by: Set(Some(self.scope.user()?.0)),
+            joined_at: Set(now()),
+        };
+        let inserted = Entity::insert(row).exec_without_returning(self.scope.store().write()).await;
+        match inserted {
+            Ok(_) => Ok(self.changed()),
+            Err(error) if is_unique_violation(&error) => {
+                Err(Error::Conflict("This user is already a member of the board".to_owned()))
+            }
+            Err(error) if is_foreign_key_violation(&error) => Err(Error::NotFound("Board")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes a member off the board.
+    ///
+    /// # Errors
+    /// [`Error::BadUserInput`] for the owner, [`Error::NotFound`] for one who is no member.
+    pub async fn remove_member(self, user: UserId) -> Result<Board> {
+        self.refuse_owner(user, "userId")?;
+        let removed = Entity::delete_many()
+            .filter(Column::TenantId.eq(self.scope.tenant().0))
+            .filter(Column::BoardId.eq(self.board.id.0))
+            .filter(Column::UserId.eq(user.0))
+            .exec(self.scope.store().write())
+            .await?;
+        if removed.rows_affected == 0 {
+            return Err(Error::NotFound("Member"));
+        }
+        Ok(self.changed())
+    }
+
+    /// Gives a member another role.
+    ///
+    /// # Errors
+    /// [`Error::BadUserInput`] for the owner, [`Error::NotFound`] for one who is no member.
+    pub async fn change_role(self, user: UserId, role: MemberRole) -> Result<Board> {
+        self.refuse_owner(user, "userId")?;
+        let row = self
+            .scope
+            .find::<Entity>()
+            .filter(Column::BoardId.eq(self.board.id.0))
+            .filter(Column::UserId.eq(user.0))
+            .one(self.scope.read())
+            .await?
+            .ok_or(Error::NotFound("Member"))?;
+        let mut member = row.into_active_model();
+        member.role = Set(role.as_str().to_owned());
+        match member.update(self.scope.store().write()).await {
+            Ok(_) => Ok(self.changed()),
+            Err(sea_orm::DbErr::RecordNotUpdated) => Err(Error::NotFound("Member")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn refuse_owner(&self, user: UserId, path: &str) -> Result<()> {
+        if user == self.board.owner {
+            return Err(Error::bad_input(
+                path,
+                "The owner of the board cannot be one of its members",
+            ));
+        }
+        Ok(())
+    }
+
+    fn changed(self) -> Board {
+        self.scope.publish_board(self.board.id);
+        self.board
+    }
+}

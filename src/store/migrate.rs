@@ -1,0 +1,89 @@
+//! Bringing the database's shape up to date.
+
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+
+use super::Store;
+use crate::{config::DatabaseUrl, error::Result};
+
+/// Any number will do, as long as no other program on the database takes the same lock.
+const ADVISORY_LOCK: i64 = 0x626f_6172_6473;
+
+/// One migration and whether it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its dated name.
+    pub name: String,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
+impl Store {
+    /// Applies what is missing. On PostgreSQL several processes may call this at once: an advisory
+    /// lock lets one do the work while the others wait.
+    ///
+    /// # Errors
+    /// When a migration fails; on PostgreSQL nothing of the failed migration stays.
+    pub async fn migrate_up(&self, url: &DatabaseUrl) -> Result<()> {
+        self.locked(url, async |connection| Ok(Migrator::up(connection, None).await?)).await
+    }
+
+    /// Takes the newest `steps` migrations back, with the data in what they made.
+    ///
+    /// # Errors
+    /// When a migration cannot be taken back.
+    pub async fn migrate_down(&self, url: &DatabaseUrl, steps: u32) -> Result<()> {
+        self.locked(url, async |connection| Ok(Migrator::down(connection, Some(steps)).await?))
+            .await
+    }
+
+    /// Every migration of this build and whether the database has it. Writes nothing.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>> {
+        let applied = self.applied_migrations().await?;
+        let all = Migrator::migrations();
+        Ok(all
+            .iter()
+            .map(|migration| MigrationStatus {
+                name: migration.name().to_owned(),
+                applied: applied.iter().any(|name| name == migration.name()),
+            })
+            .collect())
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<String>> {
+        let manager = migration::SchemaManager::new(self.read());
+        if !manager.has_table("seaql_migrations").await? {
+            return Ok(Vec::new());
+        }
+        let statement = sea_orm::Statement::from_string(
+            self.backend(),
+            "SELECT version FROM seaql_migrations ORDER BY version",
+        );
+        let rows = self.read().query_all_raw(statement).await?;
+        Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
+    }
+
+    /// Runs `work` on a connection of its own, which has no statement timeout, under the lock.
+    async fn locked(
+        &self,
+        url: &DatabaseUrl,
+        work: impl AsyncFnOnce(&DatabaseConnection) -> Result<()>,
+    ) -> Result<()> {
+        if url.is_sqlite() {
+            return work(self.write()).await;
+        }
+        let mut options = ConnectOptions::new(url.expose());
+        options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(600));
+        let connection = Database::connect(options).await?;
+        connection.execute_unprepared(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
+        let result = work(&connection).await;
+        // Ending the session gives the lock back, whatever happened.
+        connection.close().await?;
+        result
+    }
+}

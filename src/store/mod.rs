@@ -1,0 +1,145 @@
+//! The database. The pools and the entities are private to this module; outside there is only
+//! [`Scope`] (a tenant and a viewer), and [`System`] for the few queries that have neither yet.
+
+mod boards;
+mod connect;
+mod entity;
+mod events;
+mod generations;
+mod lineage;
+mod members;
+mod migrate;
+mod scope;
+mod search;
+mod system;
+mod tags;
+mod uploads;
+mod users;
+mod visibility;
+mod watch;
+mod worker;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::error::{Error, Result};
+
+pub use boards::{AuthorizedBoard, Board, BoardChanges, NewBoard};
+pub use events::{Event, Events, Subject};
+pub use generations::{
+    AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, LineageEntry, NewGeneration,
+};
+pub use lineage::{Direction, LineageEdge, LineageGraph};
+pub use members::Membership;
+pub use migrate::MigrationStatus;
+pub use scope::{Scope, Viewer};
+pub use system::{JoinPolicy, Profile, System, Tenant, TenantReference, UserInTenant};
+pub use tags::{NewTag, Tag, TagChanges};
+pub use uploads::NewUpload;
+pub use users::{BoardsOfUser, User, UserBoards};
+pub use worker::{ClaimedJob, FinishedArtifact, WorkerId, WorkerStore};
+
+/// Handle on the database; cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    events: Events,
+    statements: Arc<AtomicU64>,
+}
+
+impl Store {
+    /// Where changes are announced after they are committed.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    /// SQL statements sent since the start, without BEGIN and COMMIT.
+    #[must_use]
+    pub fn statement_count(&self) -> u64 {
+        self.0.statements.load(Ordering::Relaxed)
+    }
+
+    /// The queries that know no tenant yet: tenant lookup, sign-in, administration.
+    #[must_use]
+    pub fn system(&self) -> System<'_> {
+        System::new(self)
+    }
+
+    /// What the worker asks and writes.
+    #[must_use]
+    pub fn worker(&self) -> WorkerStore<'_> {
+        WorkerStore::new(self)
+    }
+
+    /// Closes the pools; what was committed is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the database does not answer.
+    pub async fn close(self) -> Result<()> {
+        self.0.read.close_by_ref().await?;
+        self.0.write.close_by_ref().await?;
+        Ok(())
+    }
+
+    fn read(&self) -> &DatabaseConnection {
+        &self.0.read
+    }
+
+    fn write(&self) -> &DatabaseConnection {
+        &self.0.write
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.0.read.get_database_backend()
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.backend() == DbBackend::Postgres
+    }
+
+    /// A transaction that may write. On SQLite it takes the write lock at once (BEGIN IMMEDIATE):
+    /// one that reads first and writes later would fail under load.
+    async fn begin(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.write().begin_with_options(options).await?)
+    }
+}
+
+/// The present, in microseconds: what both databases can keep.
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::internal(error)
+    }
+}
+
+fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+fn is_foreign_key_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
+}
+
+/// A value that the server itself wrote and can no longer read.
+fn corrupt(table: &str, column: &str) -> Error {
+    Error::internal(format!("unreadable value in {table}.{column}"))
+}

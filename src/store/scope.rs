@@ -1,0 +1,92 @@
+//! The one door to a tenant's rows: every query made through it names the tenant and the viewer.
+
+use sea_orm::{ColumnTrait, DatabaseConnection, QueryFilter, Select};
+use uuid::Uuid;
+
+use super::{Event, Store, Subject, entity::TenantScoped};
+use crate::{
+    domain::{BoardId, GenerationId, TenantId, UserId},
+    error::{Error, Result},
+};
+
+/// Who looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// A caller without a token.
+    Anonymous,
+    /// A user of the scope's tenant.
+    User(UserId),
+}
+
+/// A tenant and a viewer. Made by `auth` for a verified caller and by the worker for a job's row.
+#[derive(Clone)]
+pub struct Scope {
+    store: Store,
+    tenant: TenantId,
+    viewer: Viewer,
+}
+
+impl Scope {
+    pub(crate) fn new(store: Store, tenant: TenantId, viewer: Viewer) -> Self {
+        Self { store, tenant, viewer }
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Who looks.
+    #[must_use]
+    pub fn viewer(&self) -> Viewer {
+        self.viewer
+    }
+
+    /// The signed-in user.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] for an anonymous viewer.
+    pub fn user(&self) -> Result<UserId> {
+        match self.viewer {
+            Viewer::User(user) => Ok(user),
+            Viewer::Anonymous => Err(Error::NotAuthenticated),
+        }
+    }
+
+    /// The store that the scope looks into.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The viewer's id for comparisons. The nil UUID is nobody's, so an anonymous viewer equals no
+    /// owner and no member.
+    pub(super) fn viewer_uuid(&self) -> Uuid {
+        match self.viewer {
+            Viewer::User(user) => user.0,
+            Viewer::Anonymous => Uuid::nil(),
+        }
+    }
+
+    /// Rows of the scope's tenant.
+    pub(super) fn find<E: TenantScoped>(&self) -> Select<E> {
+        E::find().filter(E::TENANT.eq(self.tenant.0))
+    }
+
+    pub(super) fn read(&self) -> &DatabaseConnection {
+        self.store.read()
+    }
+
+    pub(super) fn publish_board(&self, board: BoardId) {
+        self.publish(board, Subject::Board);
+    }
+
+    pub(super) fn publish_generation(&self, board: BoardId, generation: GenerationId) {
+        self.publish(board, Subject::Generation(generation));
+    }
+
+    fn publish(&self, board: BoardId, subject: Subject) {
+        self.store.events().publish(Event { tenant: self.tenant, board, subject });
+    }
+}

@@ -1,0 +1,370 @@
+//! The few queries that know no tenant or no viewer yet: tenant lookup and sign-in, and the
+//! administration of tenants. Everything else goes through a [`super::Scope`].
+
+use std::str::FromStr;
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
+    QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, IntoCondition, OnConflict},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    Store, User, corrupt,
+    entity::{tenants, users},
+    is_unique_violation, now,
+};
+use crate::{
+    domain::{TenantId, UserId, tenant_slug_is_valid},
+    error::{Error, Result},
+};
+
+/// Who may enter a tenant without having been added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinPolicy {
+    /// Anyone with a valid token.
+    Open,
+    /// Anyone with a verified email in one of the tenant's domains.
+    Domain,
+    /// Nobody: only who was added.
+    Invite,
+}
+
+impl JoinPolicy {
+    /// The lower-case name that the database holds.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Domain => "domain",
+            Self::Invite => "invite",
+        }
+    }
+}
+
+impl FromStr for JoinPolicy {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Open, Self::Domain, Self::Invite]
+            .into_iter()
+            .find(|policy| policy.as_str() == name)
+            .ok_or(())
+    }
+}
+
+/// A tenant, as its row says.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name for people.
+    pub name: String,
+    /// Its name in requests.
+    pub slug: String,
+    /// Who may enter.
+    pub join_policy: JoinPolicy,
+    /// The email domains of [`JoinPolicy::Domain`], lower-case.
+    pub join_domains: Vec<String>,
+}
+
+impl TryFrom<tenants::Model> for Tenant {
+    type Error = Error;
+
+    fn try_from(row: tenants::Model) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            name: row.name,
+            slug: row.slug,
+            join_policy: row.join_policy.parse().map_err(|()| corrupt("tenants", "join_policy"))?,
+            join_domains: serde_json::from_value(row.join_domains)
+                .map_err(|_| corrupt("tenants", "join_domains"))?,
+        })
+    }
+}
+
+/// How a request names a tenant: by slug or by UUID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TenantReference {
+    /// By its id.
+    Id(TenantId),
+    /// By its slug, which is well-formed.
+    Slug(String),
+}
+
+impl TenantReference {
+    /// Reads a slug or UUID.
+    ///
+    /// # Errors
+    /// [`Error::TenantNotFound`] for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        if let Ok(id) = Uuid::try_parse(text) {
+            return Ok(Self::Id(id.into()));
+        }
+        if tenant_slug_is_valid(text) {
+            return Ok(Self::Slug(text.to_owned()));
+        }
+        Err(Error::TenantNotFound)
+    }
+
+    /// Whether it names this tenant.
+    #[must_use]
+    pub fn names(&self, tenant: &Tenant) -> bool {
+        match self {
+            Self::Id(id) => *id == tenant.id,
+            Self::Slug(slug) => *slug == tenant.slug,
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        match self {
+            Self::Id(id) => tenants::Column::Id.eq(id.0),
+            Self::Slug(slug) => tenants::Column::Slug.eq(slug.as_str()),
+        }
+        .into_condition()
+    }
+}
+
+/// A tenant and the user of it that a subject is, if there is one already.
+#[derive(Clone, Debug)]
+pub struct UserInTenant {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The user.
+    pub user: Option<User>,
+}
+
+/// What a verified token says about its user.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile<'a> {
+    /// The provider's name.
+    pub provider: &'a str,
+    /// The subject.
+    pub subject: &'a str,
+    /// Their address, if the token names one.
+    pub email: Option<&'a str>,
+    /// Their name, if the token names one.
+    pub display_name: Option<&'a str>,
+    /// Their picture, if the token names one.
+    pub avatar_url: Option<&'a str>,
+}
+
+impl Profile<'_> {
+    /// Whether the row holds all that the token says.
+    #[must_use]
+    pub fn is_current(&self, user: &User) -> bool {
+        let same = |claim: Option<&str>, kept: &Option<String>| {
+            claim.is_none_or(|claim| kept.as_deref() == Some(claim))
+        };
+        same(self.email, &user.email)
+            && same(self.display_name, &user.display_name)
+            && same(self.avatar_url, &user.avatar_url)
+    }
+}
+
+/// See the module.
+pub struct System<'a> {
+    store: &'a Store,
+}
+
+impl<'a> System<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store }
+    }
+
+    /// The tenant, by an indexed read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenant(&self, reference: &TenantReference) -> Result<Option<Tenant>> {
+        let row =
+            tenants::Entity::find().filter(reference.condition()).one(self.store.read()).await?;
+        row.map(Tenant::try_from).transpose()
+    }
+
+    /// The tenant and the subject's user in it, in one indexed read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn user_in_tenant(
+        &self,
+        reference: &TenantReference,
+        provider: &str,
+        subject: &str,
+    ) -> Result<Option<UserInTenant>> {
+        let (provider, subject) = (provider.to_owned(), subject.to_owned());
+        let to_user: sea_orm::RelationDef = tenants::Entity::belongs_to(users::Entity)
+            .from(tenants::Column::Id)
+            .to(users::Column::TenantId)
+            .on_condition(move |_, users| {
+                Condition::all()
+                    .add(
+                        Expr::col((users.clone(), users::Column::AuthProvider))
+                            .eq(provider.as_str()),
+                    )
+                    .add(Expr::col((users, users::Column::AuthSubject)).eq(subject.as_str()))
+            })
+            .into();
+        let row = tenants::Entity::find()
+            .filter(reference.condition())
+            .join(JoinType::LeftJoin, to_user)
+            .select_also(users::Entity)
+            .one(self.store.read())
+            .await?;
+        row.map(|(tenant, user)| {
+            Ok(UserInTenant { tenant: tenant.try_into()?, user: user.map(User::from) })
+        })
+        .transpose()
+    }
+
+    /// Makes the subject's user in a tenant. When two requests race, both get the same row.
+    ///
+    /// # Errors
+    /// [`Error::TenantNotFound`] when the tenant was deleted meanwhile.
+    pub async fn provision_user(&self, tenant: TenantId, profile: Profile<'_>) -> Result<User> {
+        let now = now();
+        let row = users::ActiveModel {
+            id: Set(UserId::new().0),
+            tenant_id: Set(tenant.0),
+            auth_provider: Set(profile.provider.to_owned()),
+            auth_subject: Set(profile.subject.to_owned()),
+            email: Set(profile.email.map(str::to_owned)),
+            display_name: Set(profile.display_name.map(str::to_owned)),
+            avatar_url: Set(profile.avatar_url.map(str::to_owned)),
+            metadata: Set(json!({})),
+            created_at: Set(now),
+            updated_at: Set(now),
+        };
+        let identity = OnConflict::columns([
+            users::Column::TenantId,
+            users::Column::AuthProvider,
+            users::Column::AuthSubject,
+        ])
+        .do_nothing()
+        .to_owned();
+        let inserted = users::Entity::insert(row)
+            .on_conflict(identity)
+            .exec_without_returning(self.store.write())
+            .await;
+        match inserted {
+            Ok(_) => {}
+            Err(error) if super::is_foreign_key_violation(&error) => {
+                return Err(Error::TenantNotFound);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let user = users::Entity::find()
+            .filter(users::Column::TenantId.eq(tenant.0))
+            .filter(users::Column::AuthProvider.eq(profile.provider))
+            .filter(users::Column::AuthSubject.eq(profile.subject))
+            .one(self.store.write())
+            .await?
+            .ok_or_else(|| Error::internal("the user that was just made is not there"))?;
+        Ok(user.into())
+    }
+
+    /// Writes what the token says about the user into the row; what it does not say stays.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn refresh_profile(&self, user: &User, profile: Profile<'_>) -> Result<User> {
+        let row = users::Entity::find()
+            .filter(users::Column::TenantId.eq(user.tenant.0))
+            .filter(users::Column::Id.eq(user.id.0))
+            .one(self.store.write())
+            .await?
+            .ok_or(Error::InvalidToken)?;
+        let mut row = row.into_active_model();
+        if let Some(email) = profile.email {
+            row.email = Set(Some(email.to_owned()));
+        }
+        if let Some(name) = profile.display_name {
+            row.display_name = Set(Some(name.to_owned()));
+        }
+        if let Some(url) = profile.avatar_url {
+            row.avatar_url = Set(Some(url.to_owned()));
+        }
+        row.updated_at = Set(now());
+        Ok(row.update(self.store.write()).await?.into())
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the slug is taken.
+    pub async fn create_tenant(
+        &self,
+        slug: &str,
+        name: &str,
+        join_policy: JoinPolicy,
+        join_domains: &[String],
+    ) -> Result<Tenant> {
+        let row = new_tenant(slug, name, join_policy, join_domains);
+        match tenants::Entity::insert(row).exec_with_returning(self.store.write()).await {
+            Ok(row) => row.try_into(),
+            Err(error) if is_unique_violation(&error) => {
+                Err(Error::Conflict(format!("A tenant with the slug \"{slug}\" already exists")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes the default tenant unless it is there. With multi-tenancy off everyone may enter it
+    /// whatever its row says; should multi-tenancy be switched on later, it is not left open.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ensure_default_tenant(&self, slug: &str) -> Result<()> {
+        let row = new_tenant(slug, "Default", JoinPolicy::Invite, &[]);
+        tenants::Entity::insert(row)
+            .on_conflict(OnConflict::column(tenants::Column::Slug).do_nothing().to_owned())
+            .exec_without_returning(self.store.write())
+            .await?;
+        Ok(())
+    }
+
+    /// Every tenant, by slug.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>> {
+        let rows = tenants::Entity::find()
+            .order_by_asc(tenants::Column::Slug)
+            .all(self.store.read())
+            .await?;
+        rows.into_iter().map(Tenant::try_from).collect()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.store.read().execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+}
+
+fn new_tenant(
+    slug: &str,
+    name: &str,
+    join_policy: JoinPolicy,
+    join_domains: &[String],
+) -> tenants::ActiveModel {
+    let now = now();
+    let domains = join_domains.iter().map(|domain| Value::from(domain.to_lowercase())).collect();
+    tenants::ActiveModel {
+        id: Set(TenantId::new().0),
+        name: Set(name.to_owned()),
+        slug: Set(slug.to_owned()),
+        settings: Set(json!({})),
+        join_policy: Set(join_policy.as_str().to_owned()),
+        join_domains: Set(Value::Array(domains)),
+        created_at: Set(now),
+        updated_at: Set(now),
+    }
+}

@@ -1,0 +1,75 @@
+//! Which boards a viewer may see, said once and used by lists, lookups, search, counts and
+//! subscriptions. The rule is that of [`crate::access::policy`] for [`Permission::View`]; a test
+//! holds the two together.
+//!
+//! [`Permission::View`]: crate::domain::Permission::View
+
+use sea_orm::{
+    ColumnTrait, Condition, QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, SelectStatement, SimpleExpr, SubQueryStatement, UnionType},
+};
+
+use super::{
+    Scope,
+    entity::{board_members, boards},
+};
+
+impl Scope {
+    /// For boards found by id: the row is the viewer's to see.
+    pub(super) fn board_is_visible(&self) -> Condition {
+        Condition::any()
+            .add(boards::Column::IsPublic.eq(true))
+            .add(boards::Column::OwnerId.eq(self.viewer_uuid()))
+            .add(boards::Column::Id.in_subquery(self.member_board_ids()))
+    }
+
+    /// For lists: the ids of all boards that the viewer may see, each branch by an index of its own.
+    pub(super) fn visible_board_ids(&self) -> SelectStatement {
+        let mut ids = self.own_or_member_board_ids();
+        ids.union(UnionType::Distinct, ids_of(self.public_boards()));
+        ids
+    }
+
+    /// The ids of all boards that the viewer owns or is a member of.
+    pub(super) fn own_or_member_board_ids(&self) -> SelectStatement {
+        let mut ids = ids_of(self.owned_boards());
+        ids.union(UnionType::Distinct, self.member_board_ids());
+        ids
+    }
+
+    pub(super) fn owned_boards(&self) -> Select<boards::Entity> {
+        self.find::<boards::Entity>().filter(boards::Column::OwnerId.eq(self.viewer_uuid()))
+    }
+
+    pub(super) fn public_boards(&self) -> Select<boards::Entity> {
+        self.find::<boards::Entity>().filter(boards::Column::IsPublic.eq(true))
+    }
+
+    /// The ids of the boards on which the viewer has a membership row.
+    pub(super) fn member_board_ids(&self) -> SelectStatement {
+        self.find::<board_members::Entity>()
+            .filter(board_members::Column::UserId.eq(self.viewer_uuid()))
+            .select_only()
+            .column(board_members::Column::BoardId)
+            .into_query()
+    }
+
+    /// The viewer's role on the board of the outer query, as a column of it.
+    pub(super) fn viewer_role(&self) -> SimpleExpr {
+        let role = self
+            .find::<board_members::Entity>()
+            .filter(board_members::Column::UserId.eq(self.viewer_uuid()))
+            .filter(
+                Expr::col((board_members::Entity, board_members::Column::BoardId))
+                    .equals((boards::Entity, boards::Column::Id)),
+            )
+            .select_only()
+            .column(board_members::Column::Role)
+            .into_query();
+        SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(role)))
+    }
+}
+
+fn ids_of(boards: Select<boards::Entity>) -> SelectStatement {
+    boards.select_only().column(boards::Column::Id).into_query()
+}

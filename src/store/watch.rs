@@ -1,0 +1,157 @@
+//! Watching a row live: its present state first, then each change, with the viewer's access asked
+//! again every time. The watch ends when the row, the access or the token does.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, stream};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{Instant, Interval, MissedTickBehavior},
+};
+
+use super::{Board, Event, Generation, Scope, Subject};
+use crate::{
+    domain::{BoardId, GenerationId, GenerationStatus},
+    error::{Error, Result},
+};
+
+/// How often access is asked again when nothing is announced: changes made by another process are
+/// not announced in this one.
+const RECHECK: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tick {
+    Start,
+    Announced,
+    Recheck,
+    Expired,
+}
+
+struct Watch<F> {
+    scope: Scope,
+    concerns: F,
+    events: Receiver<Event>,
+    recheck: Interval,
+    until: Option<Instant>,
+    started: bool,
+}
+
+impl<F: Fn(&Event) -> bool> Watch<F> {
+    fn new(scope: Scope, until: Option<DateTime<Utc>>, concerns: F) -> Self {
+        let events = scope.store().events().subscribe();
+        let mut recheck = tokio::time::interval(RECHECK);
+        recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        recheck.reset();
+        let until =
+            until.map(|end| Instant::now() + (end - Utc::now()).to_std().unwrap_or(Duration::ZERO));
+        Self { scope, concerns, events, recheck, until, started: false }
+    }
+
+    async fn tick(&mut self) -> Tick {
+        if !self.started {
+            self.started = true;
+            return Tick::Start;
+        }
+        loop {
+            let expiry = async {
+                match self.until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = expiry => return Tick::Expired,
+                event = self.events.recv() => match event {
+                    Ok(event) if (self.concerns)(&event) => return Tick::Announced,
+                    Ok(_) => {}
+                    // Fallen behind or closed: read again rather than miss something.
+                    Err(RecvError::Lagged(_)) => return Tick::Announced,
+                    Err(RecvError::Closed) => return Tick::Expired,
+                },
+                _ = self.recheck.tick() => return Tick::Recheck,
+            }
+        }
+    }
+}
+
+impl Scope {
+    /// A generation, now and at each change, until it has ended or is deleted. When the viewer may
+    /// no longer see it or the token ends, the last item says so.
+    pub fn watch_generation(
+        &self,
+        id: GenerationId,
+        until: Option<DateTime<Utc>>,
+    ) -> impl Stream<Item = Result<Generation>> + Send + use<> {
+        let tenant = self.tenant();
+        let watch = Watch::new(self.clone(), until, move |event: &Event| {
+            event.tenant == tenant
+                && (event.subject == Subject::Board || event.subject == Subject::Generation(id))
+        });
+        stream::unfold((Some(watch), None), move |(watch, mut last)| async move {
+            let mut watch = watch?;
+            loop {
+                let tick = watch.tick().await;
+                if tick == Tick::Expired {
+                    return Some((Err(Error::InvalidToken), (None, last)));
+                }
+                match watch.scope.generation(id).await {
+                    Ok(Some(generation)) => {
+                        let state = state_of(&generation);
+                        let watch_on = (!generation.status.is_final()).then_some(());
+                        let news = last.as_ref() != Some(&state);
+                        last = Some(state);
+                        match (news, watch_on) {
+                            (true, Some(())) => return Some((Ok(generation), (Some(watch), last))),
+                            (true, None) => return Some((Ok(generation), (None, last))),
+                            (false, None) => return None,
+                            (false, Some(())) => {}
+                        }
+                    }
+                    Ok(None) if tick == Tick::Start => {
+                        return Some((Err(Error::NotFound("Generation")), (None, last)));
+                    }
+                    Ok(None) => return None,
+                    Err(error) => return Some((Err(error), (None, last))),
+                }
+            }
+        })
+    }
+
+    /// A board, now and at each change of it, its members or its generations, until it is deleted.
+    /// When the viewer may no longer see it or the token ends, the last item says so.
+    pub fn watch_board(
+        &self,
+        id: BoardId,
+        until: Option<DateTime<Utc>>,
+    ) -> impl Stream<Item = Result<Board>> + Send + use<> {
+        let tenant = self.tenant();
+        let watch = Watch::new(self.clone(), until, move |event: &Event| {
+            event.tenant == tenant && event.board == id
+        });
+        stream::unfold(Some(watch), move |watch| async move {
+            let mut watch = watch?;
+            loop {
+                let tick = watch.tick().await;
+                if tick == Tick::Expired {
+                    return Some((Err(Error::InvalidToken), None));
+                }
+                match watch.scope.board(id).await {
+                    Ok(Some(_)) if tick == Tick::Recheck => {}
+                    Ok(Some(board)) => return Some((Ok(board), Some(watch))),
+                    Ok(None) if tick == Tick::Start => {
+                        return Some((Err(Error::NotFound("Board")), None));
+                    }
+                    Ok(None) => return None,
+                    Err(error) => return Some((Err(error), None)),
+                }
+            }
+        })
+    }
+}
+
+/// What makes one state of a generation news: how it stands, how far it is, and its last change.
+fn state_of(generation: &Generation) -> (GenerationStatus, String, DateTime<Utc>) {
+    (generation.status, format!("{:.2}", generation.progress), generation.updated_at)
+}

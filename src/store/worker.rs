@@ -1,0 +1,366 @@
+//! What the worker asks and writes. A job is a row in `jobs`; a worker holds it by a lease that it
+//! renews, and only the holder can end its generation.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Duration, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult,
+    QueryFilter, Statement,
+    sea_query::{Expr, Query},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Event, Generation, Scope, Store, Subject, Viewer,
+    entity::{
+        generations::{Column, Entity},
+        jobs,
+    },
+    now,
+};
+use crate::{
+    domain::{GenerationId, GenerationStatus, JsonObject, TenantId, UserId},
+    error::Result,
+};
+
+/// A running worker, new at each start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerId(Uuid);
+
+impl WorkerId {
+    /// An id that no other worker has.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl Default for WorkerId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A job that this worker now holds.
+#[derive(Clone, Debug)]
+pub struct ClaimedJob {
+    /// The generation to run.
+    pub generation: Generation,
+    /// How often it has been claimed, this time included.
+    pub attempts: i32,
+}
+
+/// What a finished run stored.
+#[derive(Clone, Debug)]
+pub struct FinishedArtifact {
+    /// Where the artifact is.
+    pub storage_url: String,
+    /// Where the thumbnail is.
+    pub thumbnail_url: Option<String>,
+    /// Facts about it.
+    pub output_metadata: JsonObject,
+}
+
+#[derive(FromQueryResult)]
+struct ClaimRow {
+    generation_id: Uuid,
+    attempts: i32,
+}
+
+/// See the module.
+pub struct WorkerStore<'a> {
+    store: &'a Store,
+}
+
+impl<'a> WorkerStore<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store }
+    }
+
+    /// The scope of the user who asked for a generation, to ask again what they may.
+    #[must_use]
+    pub fn scope_of(&self, tenant: TenantId, user: UserId) -> Scope {
+        Scope::new(self.store.clone(), tenant, Viewer::User(user))
+    }
+
+    /// Whether a job waits that nobody holds. Reads only, for an idle worker's poll.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn has_waiting(&self) -> Result<bool> {
+        let waiting = jobs::Entity::find()
+            .filter(jobs::Column::WorkerId.is_null().or(jobs::Column::LeaseUntil.lt(now())))
+            .one(self.store.read())
+            .await?;
+        Ok(waiting.is_some())
+    }
+
+    /// Takes at most `limit` jobs that nobody holds, oldest first, and marks their generations as
+    /// processing. A job whose lease has run out is nobody's.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim(
+        &self,
+        worker: WorkerId,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedJob>> {
+        let now = now();
+        let transaction = self.store.begin().await?;
+        let claims = self.claim_rows(&transaction, worker, limit, now, now + lease).await?;
+        if claims.is_empty() {
+            transaction.rollback().await?;
+            return Ok(Vec::new());
+        }
+        let rows = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(GenerationStatus::Processing.as_str()))
+            .col_expr(Column::StartedAt, Expr::col(Column::StartedAt).if_null(Expr::value(now)))
+            .col_expr(Column::UpdatedAt, Expr::value(now))
+            .filter(Column::Id.is_in(claims.iter().map(|claim| claim.generation_id)))
+            .exec_with_returning(&transaction)
+            .await?;
+        transaction.commit().await?;
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let claim = claims.iter().find(|claim| claim.generation_id == row.id);
+            let attempts = claim.map_or(1, |claim| claim.attempts);
+            let generation = Generation::try_from(row)?;
+            self.publish(&generation);
+            jobs.push(ClaimedJob { generation, attempts });
+        }
+        Ok(jobs)
+    }
+
+    async fn claim_rows(
+        &self,
+        transaction: &DatabaseTransaction,
+        worker: WorkerId,
+        limit: usize,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Vec<ClaimRow>> {
+        let skip_locked = if self.store.is_postgres() { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let sql = format!(
+            "UPDATE jobs SET worker_id = $1, lease_until = $2, attempts = attempts + 1 \
+              WHERE generation_id IN (\
+                SELECT generation_id FROM jobs \
+                 WHERE worker_id IS NULL OR lease_until < $3 \
+                 ORDER BY created_at, generation_id LIMIT $4 {skip_locked}) \
+             RETURNING generation_id, attempts"
+        );
+        let values = [
+            worker.0.into(),
+            lease_until.into(),
+            now.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ];
+        let statement = Statement::from_sql_and_values(self.store.backend(), sql, values);
+        let rows = transaction.query_all_raw(statement).await?;
+        Ok(rows.iter().map(|row| ClaimRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    }
+
+    /// Renews the leases of all jobs of a worker and says which it still holds. A job that is
+    /// missing was cancelled, deleted, or taken over.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew(&self, worker: WorkerId, lease: Duration) -> Result<HashSet<GenerationId>> {
+        let held = jobs::Entity::update_many()
+            .col_expr(jobs::Column::LeaseUntil, Expr::value(now() + lease))
+            .filter(jobs::Column::WorkerId.eq(worker.0))
+            .exec_with_returning(self.store.write())
+            .await?;
+        Ok(held.into_iter().map(|job| job.generation_id.into()).collect())
+    }
+
+    /// Writes how far a run is, if this worker still holds the job.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn progress(
+        &self,
+        worker: WorkerId,
+        generation: &Generation,
+        done: f64,
+    ) -> Result<bool> {
+        let written = Entity::update_many()
+            .col_expr(Column::Progress, hundredths(done))
+            .col_expr(Column::UpdatedAt, Expr::value(now()))
+            .filter(Column::Id.eq(generation.id.0))
+            .filter(Column::Status.eq(GenerationStatus::Processing.as_str()))
+            .filter(Column::Id.in_subquery(job_held_by(worker, generation.id)))
+            .exec(self.store.write())
+            .await?;
+        self.publish(generation);
+        Ok(written.rows_affected > 0)
+    }
+
+    /// Ends a run that made something. False when this worker no longer holds the job: then nothing
+    /// was written, and the files that the run stored are the caller's to delete.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn complete(
+        &self,
+        worker: WorkerId,
+        generation: &Generation,
+        artifact: FinishedArtifact,
+    ) -> Result<bool> {
+        let now = now();
+        let update = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(GenerationStatus::Completed.as_str()))
+            .col_expr(Column::Progress, hundredths(1.0))
+            .col_expr(Column::StorageUrl, Expr::value(artifact.storage_url))
+            .col_expr(Column::ThumbnailUrl, Expr::value(artifact.thumbnail_url))
+            .col_expr(Column::OutputMetadata, Expr::value(Value::Object(artifact.output_metadata)))
+            .col_expr(Column::ErrorMessage, Expr::value(None::<String>))
+            .col_expr(Column::CompletedAt, Expr::value(now))
+            .col_expr(Column::UpdatedAt, Expr::value(now));
+        self.end(worker, generation, update).await
+    }
+
+    /// Ends a run that made nothing, with a message for the user. False as in
+    /// [`WorkerStore::complete`].
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn fail(
+        &self,
+        worker: WorkerId,
+        generation: &Generation,
+        message: &str,
+    ) -> Result<bool> {
+        let now = now();
+        let update = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(GenerationStatus::Failed.as_str()))
+            .col_expr(Column::ErrorMessage, Expr::value(message))
+            .col_expr(Column::CompletedAt, Expr::value(now))
+            .col_expr(Column::UpdatedAt, Expr::value(now));
+        self.end(worker, generation, update).await
+    }
+
+    async fn end(
+        &self,
+        worker: WorkerId,
+        generation: &Generation,
+        update: sea_orm::UpdateMany<Entity>,
+    ) -> Result<bool> {
+        let transaction = self.store.begin().await?;
+        let ended = jobs::Entity::delete_many()
+            .filter(jobs::Column::GenerationId.eq(generation.id.0))
+            .filter(jobs::Column::WorkerId.eq(worker.0))
+            .exec(&transaction)
+            .await?;
+        if ended.rows_affected == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        let written = update
+            .filter(Column::Id.eq(generation.id.0))
+            .filter(Column::Status.eq(GenerationStatus::Processing.as_str()))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        self.publish(generation);
+        Ok(written.rows_affected > 0)
+    }
+
+    /// Gives back the jobs that a worker holds, so that the next one runs them from the beginning.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn hand_back(&self, worker: WorkerId) -> Result<()> {
+        self.requeue(jobs::Column::WorkerId.eq(worker.0)).await
+    }
+
+    /// At the start of the only process on the database: every lease is that of a dead worker.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take_over_all(&self) -> Result<()> {
+        self.requeue(jobs::Column::WorkerId.is_not_null()).await
+    }
+
+    /// Gives back one job that a worker holds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release(&self, worker: WorkerId, generation: GenerationId) -> Result<()> {
+        self.requeue(
+            jobs::Column::WorkerId.eq(worker.0).and(jobs::Column::GenerationId.eq(generation.0)),
+        )
+        .await
+    }
+
+    /// How a generation stands now; none when it was deleted.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn status(&self, generation: &Generation) -> Result<Option<GenerationStatus>> {
+        let row = Entity::find()
+            .filter(Column::TenantId.eq(generation.tenant.0))
+            .filter(Column::Id.eq(generation.id.0))
+            .one(self.store.write())
+            .await?;
+        Ok(row.map(Generation::try_from).transpose()?.map(|row| row.status))
+    }
+
+    async fn requeue(&self, which: sea_orm::sea_query::SimpleExpr) -> Result<()> {
+        let transaction = self.store.begin().await?;
+        let jobs = jobs::Entity::update_many()
+            .col_expr(jobs::Column::WorkerId, Expr::value(None::<Uuid>))
+            .col_expr(jobs::Column::LeaseUntil, Expr::value(None::<DateTime<Utc>>))
+            .filter(which)
+            .exec_with_returning(&transaction)
+            .await?;
+        Entity::update_many()
+            .col_expr(Column::Status, Expr::value(GenerationStatus::Pending.as_str()))
+            .col_expr(Column::Progress, hundredths(0.0))
+            .filter(Column::Id.is_in(jobs.iter().map(|job| job.generation_id)))
+            .filter(Column::Status.eq(GenerationStatus::Processing.as_str()))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Queues generations that have not ended and have no job: those of a database taken over from
+    /// an older server.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn queue_orphans(&self) -> Result<()> {
+        let sql = "INSERT INTO jobs (generation_id, tenant_id, attempts, created_at) \
+             SELECT g.id, g.tenant_id, 0, g.created_at FROM generations g \
+              WHERE g.status IN ('pending', 'processing') \
+                AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.generation_id = g.id) \
+             ON CONFLICT DO NOTHING";
+        self.store.write().execute_unprepared(sql).await?;
+        Ok(())
+    }
+
+    fn publish(&self, generation: &Generation) {
+        self.store.events().publish(Event {
+            tenant: generation.tenant,
+            board: generation.board,
+            subject: Subject::Generation(generation.id),
+        });
+    }
+}
+
+fn job_held_by(worker: WorkerId, generation: GenerationId) -> sea_orm::sea_query::SelectStatement {
+    Query::select()
+        .column(jobs::Column::GenerationId)
+        .from(jobs::Entity)
+        .and_where(jobs::Column::GenerationId.eq(generation.0))
+        .and_where(jobs::Column::WorkerId.eq(worker.0))
+        .to_owned()
+}
+
+/// The column is `numeric(5, 2)`.
+fn hundredths(done: f64) -> sea_orm::sea_query::SimpleExpr {
+    Expr::value(done.clamp(0.0, 1.0)).cast_as("numeric")
+}
