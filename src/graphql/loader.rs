@@ -14,8 +14,8 @@ use crate::{
     store::{Board, Generation, GenerationPage, Membership, Scope, Tag, User, UserBoards},
 };
 
-/// Branches of one UNION that SQLite takes are 500; keys of the other loads are bounded likewise.
-pub(super) const MAX_BATCH: usize = 400;
+/// Keys of one load: SQLite takes at most 500 branches of a UNION.
+const MAX_BATCH: usize = 400;
 
 /// Reads nested objects for one operation.
 pub(super) struct Loaders {
@@ -23,8 +23,9 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    pub(super) fn new(scope: Scope) -> Self {
-        Self { scope }
+    /// Loaders that remember nothing and ask once for what sibling fields ask for together.
+    pub(super) fn for_operation(scope: Scope) -> DataLoader<Self> {
+        DataLoader::new(Self { scope }, tokio::spawn).max_batch_size(MAX_BATCH)
     }
 }
 

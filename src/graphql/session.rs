@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, dataloader::DataLoader};
+use async_graphql::Context;
 
 use super::loader::Loaders;
 use crate::{
@@ -37,9 +37,7 @@ impl Session {
     pub fn attach(&self, request: async_graphql::Request) -> async_graphql::Request {
         let request = request.data(self.clone());
         match &self.0 {
-            Ok(caller) => {
-                request.data(DataLoader::new(Loaders::new(caller.scope().clone()), tokio::spawn))
-            }
+            Ok(caller) => request.data(Loaders::for_operation(caller.scope().clone())),
             Err(_) => request,
         }
     }

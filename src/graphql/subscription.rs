@@ -11,6 +11,7 @@ use super::{
     session::Session,
 };
 
+/// Live updates.
 #[derive(Default)]
 pub struct Subscriptions;
 

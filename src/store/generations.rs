@@ -1,10 +1,12 @@
 //! Generations: lookups, lists, creation and end by a user's hand.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Select,
+    prelude::Decimal,
     sea_query::{Alias, Expr, Query, SelectStatement, UnionType},
 };
 use serde_json::{Value, json};
@@ -105,7 +107,7 @@ impl TryFrom<generations::Model> for Generation {
             output_metadata: row.output_metadata,
             input_artifacts: lineage_entries(&row.input_artifacts),
             external_job_id: row.external_job_id,
-            progress: row.progress,
+            progress: row.progress.to_f64().unwrap_or_default(),
             error_message: row.error_message,
             started_at: row.started_at,
             completed_at: row.completed_at,
@@ -438,7 +440,7 @@ impl AuthorizedBoard<'_> {
             additional_files: Set(json!([])),
             input_artifacts: Set(Value::Array(input_artifacts)),
             external_job_id: Set(None),
-            progress: Set(0.0),
+            progress: Set(Decimal::ZERO),
             error_message: Set(None),
             started_at: Set(None),
             completed_at: Set(None),

@@ -1,6 +1,6 @@
 //! Generations that people bring instead of having them made.
 
-use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveValue::Set, prelude::Decimal};
 use serde_json::Value;
 
 use super::{AuthorizedBoard, Generation, LineageEntry, now};
@@ -40,7 +40,7 @@ impl AuthorizedBoard<'_> {
         let mut row =
             self.new_row(upload.id, name, upload.artifact_type, upload.input_params, &inputs, now)?;
         row.status = Set(GenerationStatus::Completed.as_str().to_owned());
-        row.progress = Set(1.0);
+        row.progress = Set(Decimal::ONE);
         row.storage_url = Set(Some(upload.storage_url));
         row.thumbnail_url = Set(upload.thumbnail_url);
         row.output_metadata = Set(Value::Object(upload.output_metadata));

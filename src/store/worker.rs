@@ -4,9 +4,11 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Duration, Utc};
+use rust_decimal::prelude::FromPrimitive;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult,
     QueryFilter, Statement,
+    prelude::Decimal,
     sea_query::{Expr, Query},
 };
 use serde_json::Value;
@@ -362,5 +364,5 @@ fn job_held_by(worker: WorkerId, generation: GenerationId) -> sea_orm::sea_query
 
 /// The column is `numeric(5, 2)`.
 fn hundredths(done: f64) -> sea_orm::sea_query::SimpleExpr {
-    Expr::value(done.clamp(0.0, 1.0)).cast_as("numeric")
+    Expr::value(Decimal::from_f64(done.clamp(0.0, 1.0)).unwrap_or_default().round_dp(2))
 }

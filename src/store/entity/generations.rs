@@ -21,8 +21,8 @@ pub(crate) struct Model {
     pub(crate) output_metadata: Json,
     pub(crate) input_artifacts: Json,
     pub(crate) external_job_id: Option<String>,
-    #[sea_orm(select_as = "float8", save_as = "numeric")]
-    pub(crate) progress: f64,
+    #[sea_orm(column_type = "Decimal(Some((5, 2)))")]
+    pub(crate) progress: Decimal,
     pub(crate) error_message: Option<String>,
     pub(crate) started_at: Option<DateTime<Utc>>,
     pub(crate) completed_at: Option<DateTime<Utc>>,

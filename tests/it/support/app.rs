@@ -1,0 +1,172 @@
+//! A server of a test's own, in this process, on a free port.
+
+use std::net::SocketAddr;
+
+use boards::{
+    app::{App, Overrides},
+    config::{AuthProvider, Config},
+    generators::Registry,
+    store::{JoinPolicy, Store},
+};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use super::{client::Client, database::TestDatabase, generators::test_generators};
+
+/// The secret that the tests sign tokens with.
+pub(crate) const SECRET: &str = "a secret of the tests, at least 32 bytes long";
+/// The secret that the tests' servers sign links with.
+pub(crate) const SIGNING_SECRET: &str = "another secret of the tests, 32 bytes long";
+
+type Tweak = Box<dyn FnOnce(&mut Config)>;
+
+/// Says how a test's server differs from the usual one.
+#[derive(Default)]
+pub(crate) struct TestAppBuilder {
+    tweaks: Vec<Tweak>,
+    tenants: Vec<String>,
+    fetch_loopback: Vec<SocketAddr>,
+    empty_database: bool,
+}
+
+/// A running server. It is stopped, and its database and folder deleted, when this is dropped.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) config: Config,
+    store: Store,
+    database: TestDatabase,
+    _folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl TestApp {
+    /// Provider jwt, one tenant, no worker: what most tests need.
+    pub(crate) async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// The same with many tenants, `one` and `two`, which everyone may join.
+    pub(crate) async fn two_tenants() -> Self {
+        Self::builder().tenants(&["one", "two"]).start().await
+    }
+
+    pub(crate) fn builder() -> TestAppBuilder {
+        TestAppBuilder::default()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A caller without a token.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// A signed-in user of the only tenant, named by subject; made on first sight.
+    pub(crate) fn user(&self, subject: &str) -> Client {
+        self.anonymous().with_token(&super::client::token(subject))
+    }
+
+    /// A signed-in user of one of several tenants.
+    pub(crate) fn user_of(&self, tenant: &str, subject: &str) -> Client {
+        self.user(subject).with_tenant(tenant)
+    }
+
+    /// The server's own store, for counting statements and for the worker's side of things.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    /// Stops the server as Ctrl-C would and waits until it has stopped.
+    pub(crate) async fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(server) = self.server.take() {
+            server.await.expect("the server stops");
+        }
+    }
+}
+
+impl TestAppBuilder {
+    /// Changes the configuration.
+    pub(crate) fn config(mut self, tweak: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.tweaks.push(Box::new(tweak));
+        self
+    }
+
+    /// Switches multi-tenancy on, with these tenants, which everyone may join.
+    pub(crate) fn tenants(mut self, slugs: &[&str]) -> Self {
+        self.tenants = slugs.iter().map(|slug| (*slug).to_owned()).collect();
+        self.config(|config| config.multi_tenant_mode = true)
+    }
+
+    /// Runs generations.
+    pub(crate) fn worker(self) -> Self {
+        self.config(|config| config.worker_enabled = true)
+    }
+
+    /// Lets downloads reach a test's own server.
+    pub(crate) fn fetch_from(mut self, address: SocketAddr) -> Self {
+        self.fetch_loopback.push(address);
+        self
+    }
+
+    /// Starts on a database that was never migrated.
+    pub(crate) fn empty_database(mut self) -> Self {
+        self.empty_database = true;
+        self
+    }
+
+    pub(crate) async fn start(self) -> TestApp {
+        let folder = TempDir::new().expect("a folder");
+        let database = if self.empty_database {
+            TestDatabase::empty(folder.path()).await
+        } else {
+            TestDatabase::migrated(folder.path()).await
+        };
+        let mut config = Config {
+            auth_provider: AuthProvider::Jwt,
+            jwt_secret: Some(SecretString::from(SECRET)),
+            signing_secret: Some(SecretString::from(SIGNING_SECRET)),
+            database_url: database.url().clone(),
+            database_max_connections: 5,
+            worker_enabled: false,
+            ..Config::for_tests(folder.path())
+        };
+        self.tweaks.into_iter().for_each(|tweak| tweak(&mut config));
+        let listener = TcpListener::bind(config.listen_address()).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let overrides = Overrides {
+            registry: Some(Registry::new(test_generators()).expect("generators")),
+            fetch_loopback: self.fetch_loopback,
+        };
+        let app =
+            App::start_with(config.clone(), address, overrides).await.expect("the server starts");
+        let store = app.store().clone();
+        for slug in &self.tenants {
+            store.system().create_tenant(slug, slug, JoinPolicy::Open, &[]).await.expect("tenant");
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            let shutdown = async {
+                let _ = stopped.await;
+            };
+            app.serve(listener, shutdown).await.expect("the server serves");
+        });
+        TestApp {
+            address,
+            config,
+            store,
+            database,
+            _folder: folder,
+            stop: Some(stop),
+            server: Some(server),
+        }
+    }
+}
