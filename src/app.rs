@@ -226,8 +226,8 @@ impl App {
                 worker.shut_down(grace).await;
             }
         };
-        let (served, ()) = tokio::join!(tokio::time::timeout(grace, server), stop_worker);
-        if served.is_err() {
+        let (finished, ()) = tokio::join!(tokio::time::timeout(grace, server), stop_worker);
+        if finished.is_err() {
             tracing::warn!("requests that did not finish in time are cut off");
         }
         if let Err(error) = self.store.close().await {

@@ -197,17 +197,15 @@ impl Artifacts {
     /// # Errors
     /// When it cannot be read or is longer.
     pub async fn read(&self, stored: &str, max: u64) -> Result<Bytes> {
-        match Links::key_of(stored) {
-            Some(key) => Ok(self.store.read_all(&key, max).await?),
-            None => {
-                let incoming = self.fetch(stored, "url").await?;
-                if incoming.length > max {
-                    return Err(Error::TooLarge(format!("The file is longer than {max} bytes")));
-                }
-                let bytes = tokio::fs::read(incoming.file.path()).await.map_err(Error::internal)?;
-                Ok(Bytes::from(bytes))
-            }
+        if let Some(key) = Links::key_of(stored) {
+            return Ok(self.store.read_all(&key, max).await?);
         }
+        let incoming = self.fetch(stored, "url").await?;
+        if incoming.length > max {
+            return Err(Error::TooLarge(format!("The file is longer than {max} bytes")));
+        }
+        let bytes = tokio::fs::read(incoming.file.path()).await.map_err(Error::internal)?;
+        Ok(Bytes::from(bytes))
     }
 
     /// The thumbnail of a picture; none where there can be none. A picture that cannot be decoded

@@ -85,7 +85,7 @@ pub(super) const ROWS: &[Row] = &[
         "Largest body of a GraphQL request"),
     row(Limits, "MAX_QUERY_DEPTH", Value("20"), Number(15, 1000),
         "Deepest nesting of a GraphQL operation"),
-    row(Limits, "MAX_QUERY_COMPLEXITY", Value("5000"), Number(500, 1_000_000_000),
+    row(Limits, "MAX_QUERY_COMPLEXITY", Value("50000"), Number(500, 1_000_000_000),
         "Highest cost of a GraphQL operation"),
     row(Limits, "MAX_QUERY_ALIASES", Value("50"), Number(0, 100_000),
         "Most aliases in a GraphQL operation"),

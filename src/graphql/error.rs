@@ -35,7 +35,7 @@ pub(super) fn present(error: &mut ServerError, limits: &Limits) {
         }
     } else if error.source.is_some() {
         tracing::error!(cause = %error.message, path = ?error.path, "internal error");
-        error.message = "Internal server error".to_owned();
+        "Internal server error".clone_into(&mut error.message);
         set_code(error, "INTERNAL_SERVER_ERROR");
     } else if extensions(error).get(CODE).is_none() {
         name_what_graphql_refused(error, limits);

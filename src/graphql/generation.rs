@@ -238,7 +238,6 @@ impl GenerationQueries {
         directive = access::apply(Caller::User, Some(BoardPermission::View)),
         complexity = "list_cost(limit, 50, child_complexity)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
     async fn recent_generations(
         &self,
         context: &Context<'_>,

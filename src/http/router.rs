@@ -26,7 +26,7 @@ use super::{
 
 /// Room in an upload for the fields beside the file.
 const FORM_OVERHEAD: usize = 1024 * 1024;
-const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// Every route of the server.
 pub fn router(state: HttpState) -> Router {
@@ -58,7 +58,6 @@ async fn not_found() -> Response {
     refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address")
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     refusal(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", "Internal server error")

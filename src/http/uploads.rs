@@ -135,6 +135,7 @@ fn missing(name: &str) -> Error {
     Error::bad_input(name, format!("{name} is required"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn broken(error: MultipartError) -> Error {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Error::TooLarge("The upload is too large".to_owned())

@@ -88,6 +88,8 @@ impl Runner {
         generation: &Generation,
         cancel: CancellationToken,
     ) -> Result<FinishedArtifact, Stop> {
+        // However this ends, the generator must not go on.
+        let _stop = cancel.clone().drop_guard();
         let scope = self.store.worker().scope_of(generation.tenant, generation.user);
         self.require_permission(&scope, generation).await?;
         let entry = self.registry.get(&generation.generator_name).ok_or_else(|| {

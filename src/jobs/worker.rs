@@ -38,8 +38,14 @@ pub struct Worker {
     runner: Arc<Runner>,
     settings: WorkerSettings,
     stop: CancellationToken,
-    running: HashMap<GenerationId, CancellationToken>,
+    running: HashMap<GenerationId, Running>,
     runs: JoinSet<GenerationId>,
+}
+
+/// One run: how to stop it, and the task that it is.
+struct Running {
+    cancel: CancellationToken,
+    task: tokio::task::Id,
 }
 
 /// A started worker.
@@ -97,9 +103,9 @@ impl Worker {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                cancelled = cancellations.recv() => self.on_cancellation(cancelled),
+                cancelled = cancellations.recv() => self.on_cancellation(&cancelled),
                 Some(ended) = self.runs.join_next() => {
-                    self.on_end(ended);
+                    self.on_end(ended).await;
                     self.claim().await;
                 }
                 () = events.job_was_queued() => self.claim().await,
@@ -130,30 +136,39 @@ impl Worker {
     fn spawn(&mut self, job: ClaimedJob) {
         let id = job.generation.id;
         let cancel = CancellationToken::new();
-        self.running.insert(id, cancel.clone());
-        let runner = Arc::clone(&self.runner);
-        self.runs.spawn(async move {
-            runner.run(job, cancel).await;
+        let (runner, stop) = (Arc::clone(&self.runner), cancel.clone());
+        let run = self.runs.spawn(async move {
+            runner.run(job, stop).await;
             id
         });
+        self.running.insert(id, Running { cancel, task: run.id() });
     }
 
-    fn on_end(&mut self, ended: Result<GenerationId, tokio::task::JoinError>) {
-        match ended {
+    async fn on_end(&mut self, ended: Result<GenerationId, tokio::task::JoinError>) {
+        let error = match ended {
             Ok(id) => {
                 self.running.remove(&id);
+                return;
             }
-            // The generator itself runs in a task of its own, whose panic is caught.
-            Err(error) => tracing::error!(%error, "a run broke off"),
+            Err(error) => error,
+        };
+        // The generator runs in a task of its own, whose panic is caught: this is the server's own.
+        tracing::error!(%error, "a run broke off");
+        let broken = self.running.iter().find(|(_, run)| run.task == error.id()).map(|(id, _)| *id);
+        if let Some(id) = broken {
+            self.running.remove(&id);
+            if let Err(error) = self.store.worker().release(self.id, id).await {
+                tracing::error!(?error, "a job cannot be given back");
+            }
         }
     }
 
-    fn on_cancellation(&self, cancelled: Result<GenerationId, RecvError>) {
+    fn on_cancellation(&self, cancelled: &Result<GenerationId, RecvError>) {
         // One that was missed is noticed by the next heartbeat: its job is gone.
         if let Ok(id) = cancelled
-            && let Some(cancel) = self.running.get(&id)
+            && let Some(run) = self.running.get(id)
         {
-            cancel.cancel();
+            run.cancel.cancel();
         }
     }
 
@@ -164,7 +179,7 @@ impl Worker {
         match self.store.worker().renew(self.id, LEASE).await {
             Ok(held) => {
                 let lost = self.running.iter().filter(|(id, _)| !held.contains(id));
-                lost.for_each(|(_, cancel)| cancel.cancel());
+                lost.for_each(|(_, run)| run.cancel.cancel());
             }
             Err(error) => tracing::error!(?error, "leases cannot be renewed"),
         }
@@ -175,7 +190,7 @@ impl Worker {
             let mut heartbeat = tokio::time::interval(HEARTBEAT);
             while !self.runs.is_empty() {
                 tokio::select! {
-                    Some(ended) = self.runs.join_next() => self.on_end(ended),
+                    Some(ended) = self.runs.join_next() => self.on_end(ended).await,
                     _ = heartbeat.tick() => self.renew().await,
                 }
             }

@@ -302,10 +302,10 @@ impl AuthorizedBoard<'_> {
             .one(&transaction)
             .await?
             .ok_or(Error::NotFound("Board"))?;
-        let changed = apply(row, changes)?.update(&transaction).await?;
+        let updated = apply(row, changes)?.update(&transaction).await?;
         transaction.commit().await?;
         self.scope.publish_board(self.board.id);
-        Ok(changed.into())
+        Ok(updated.into())
     }
 
     /// Deletes the board and everything on it. The artifacts' files are the caller's to delete.

@@ -78,7 +78,7 @@ impl Store {
             return work(self.write()).await;
         }
         let mut options = ConnectOptions::new(url.expose());
-        options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(600));
+        options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_mins(10));
         let connection = Database::connect(options).await?;
         connection.execute_unprepared(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
         let result = work(&connection).await;
