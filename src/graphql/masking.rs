@@ -6,13 +6,18 @@ use std::sync::{Arc, OnceLock};
 use async_graphql::{
     Response, ServerResult, Variables,
     extensions::{
-        Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextSubscribe,
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextRequest,
+        NextSubscribe,
     },
     parser::types::{DocumentOperations, ExecutableDocument},
 };
 use futures_util::{StreamExt, stream::BoxStream};
 
-use super::{Limits, error::present};
+use super::{
+    Limits,
+    completion::{Completion, Shapes},
+    error::present,
+};
 
 /// The name of the operation, for the log line of the request. Set once the document is read.
 #[derive(Clone, Default)]
@@ -36,15 +41,23 @@ impl RequestLabel {
     }
 }
 
-pub(super) struct Masking(pub(super) Limits);
+pub(super) struct Masking {
+    pub(super) limits: Limits,
+    pub(super) shapes: Arc<Shapes>,
+}
 
 impl ExtensionFactory for Masking {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(MaskingOf(self.0))
+        let shapes = Arc::clone(&self.shapes);
+        Arc::new(MaskingOf { limits: self.limits, shapes, document: OnceLock::new() })
     }
 }
 
-struct MaskingOf(Limits);
+struct MaskingOf {
+    limits: Limits,
+    shapes: Arc<Shapes>,
+    document: OnceLock<(ExecutableDocument, Variables)>,
+}
 
 impl MaskingOf {
     fn present(limits: Limits, mut response: Response) -> Response {
@@ -58,7 +71,7 @@ impl MaskingOf {
 #[async_trait::async_trait]
 impl Extension for MaskingOf {
     async fn request(&self, context: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        Self::present(self.0, next.run(context).await)
+        Self::present(self.limits, next.run(context).await)
     }
 
     fn subscribe<'s>(
@@ -67,7 +80,7 @@ impl Extension for MaskingOf {
         stream: BoxStream<'s, Response>,
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
-        let limits = self.0;
+        let limits = self.limits;
         next.run(context, stream).map(move |response| Self::present(limits, response)).boxed()
     }
 
@@ -82,7 +95,22 @@ impl Extension for MaskingOf {
         if let Some(label) = context.data_opt::<RequestLabel>() {
             label.set(&document);
         }
-        self.0.check_aliases(&document)?;
+        self.limits.check_aliases(&document)?;
+        let _ = self.document.set((document.clone(), variables.clone()));
         Ok(document)
+    }
+
+    async fn execute(
+        &self,
+        context: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let mut response = next.run(context, operation_name).await;
+        if let Some((document, variables)) = self.document.get() {
+            Completion { shapes: &self.shapes, document, variables }
+                .complete(operation_name, &mut response);
+        }
+        response
     }
 }

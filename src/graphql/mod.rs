@@ -5,6 +5,7 @@
 mod access;
 mod arguments;
 mod board;
+mod completion;
 mod error;
 mod generation;
 mod generator;

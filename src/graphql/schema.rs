@@ -7,6 +7,7 @@ use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 use super::{
     Limits,
     board::{BoardMutations, BoardQueries},
+    completion::Shapes,
     generation::{GenerationMutations, GenerationQueries},
     generator::GeneratorQueries,
     masking::Masking,
@@ -41,12 +42,13 @@ pub struct Services {
 /// The schema over its services.
 #[must_use]
 pub fn build(services: Services, limits: Limits, introspection: bool) -> BoardsSchema {
+    let shapes = Arc::new(Shapes::of(&sdl()));
     let builder = builder()
         .data(services.artifacts)
         .data(services.registry)
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)
-        .extension(Masking(limits));
+        .extension(Masking { limits, shapes });
     if introspection { builder.finish() } else { builder.disable_introspection().finish() }
 }
 
