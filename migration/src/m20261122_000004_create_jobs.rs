@@ -25,6 +25,7 @@ CREATE TABLE jobs (
   attempts integer NOT NULL DEFAULT 0,
   worker_id {uuid},
   lease_until {time},
+  not_before {time},
   created_at {now},
   FOREIGN KEY (tenant_id, generation_id) REFERENCES generations (tenant_id, id) ON DELETE CASCADE
 )

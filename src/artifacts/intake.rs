@@ -1,6 +1,6 @@
 //! How artifacts come in and go: staged on disk, judged by their bytes, stored with a thumbnail.
 
-use std::{io::BufReader, path::PathBuf, sync::Arc};
+use std::{io::BufReader, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -19,6 +19,9 @@ use crate::{
 
 /// Pictures that are decoded at once; each may take some hundred megabytes for a moment.
 const CONCURRENT_THUMBNAILS: usize = 2;
+
+/// How long a sender may be silent in the middle of an upload.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where artifacts are kept and how they come in. Cheap to clone.
 #[derive(Clone)]
@@ -105,7 +108,9 @@ impl Artifacts {
         let mut scanner = MediaScanner::new();
         let mut length = 0_u64;
         let mut chunks = std::pin::pin!(chunks);
-        while let Some(chunk) = chunks.next().await {
+        while let Some(chunk) =
+            tokio::time::timeout(CHUNK_TIMEOUT, chunks.next()).await.map_err(|_| Error::Timeout)?
+        {
             let chunk = chunk?;
             length += chunk.len() as u64;
             if length > self.max_upload_bytes {
@@ -161,7 +166,9 @@ impl Artifacts {
         artifact_type: ArtifactType,
         bytes: Bytes,
     ) -> Result<StoredArtifact> {
-        let media = MediaScanner::scan(&bytes).accept_as(artifact_type).map_err(Error::internal)?;
+        let media = MediaScanner::scan(&bytes).accept_as(artifact_type).map_err(|mismatch| {
+            Error::UnsupportedMedia(format!("The generator made something else: {mismatch}"))
+        })?;
         let key = place.key("artifact", media.extension)?;
         self.store.put_bytes(&key, bytes.clone()).await?;
         let length = bytes.len() as u64;

@@ -21,6 +21,7 @@ use crate::{
     artifacts::Artifacts,
     domain::{BoardId, Permission, UserId, Validator},
     error::Error,
+    jobs,
     store::{Board, BoardChanges, GenerationPage, NewBoard},
 };
 
@@ -352,8 +353,8 @@ impl BoardMutations {
         #[graphql(desc = "Id of the board.")] id: Uuid,
     ) -> Result<bool> {
         let scope = Session::scope_of(context)?;
-        let board = scope.authorize_board(id.into(), Permission::Delete).await?.delete().await?;
-        context.data::<Artifacts>()?.delete_board(board.tenant, board.id).await;
+        let board = scope.authorize_board(id.into(), Permission::Delete).await?;
+        jobs::delete_board(context.data::<Artifacts>()?, board).await?;
         Ok(true)
     }
 

@@ -18,7 +18,7 @@ use super::{
     user::UserObject,
 };
 use crate::{
-    artifacts::{Artifacts, Place},
+    artifacts::Artifacts,
     domain::{self, Permission, Validator},
     error::Error,
     generators::Registry,
@@ -200,9 +200,13 @@ impl GenerationObject {
         Ok(DescendantNode::root(graph, self.0.clone(), depth))
     }
 
-    /// Tags on the generation, by name.
+    /// Tags on the generation, by name; none for a caller without a token.
     #[graphql(complexity = "1 + 5 * child_complexity")]
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<TagObject>> {
+        // Tags are for signed-in users, on public boards too.
+        if Session::scope_of(context)?.user().is_err() {
+            return Ok(Vec::new());
+        }
         let tags = load(context, TagsOf(self.0.id)).await?.unwrap_or_default();
         Ok(tags.into_iter().map(TagObject::from).collect())
     }
@@ -336,9 +340,7 @@ impl GenerationMutations {
         #[graphql(desc = "Id of the generation.")] id: Uuid,
     ) -> Result<bool> {
         let generation = Session::scope_of(context)?.authorize_managing(id.into()).await?;
-        let Generation { tenant, board, id, .. } = generation.delete().await?;
-        let place = Place { tenant, board, generation: id };
-        context.data::<Artifacts>()?.delete_generation(place).await;
+        jobs::delete_generation(context.data::<Artifacts>()?, generation).await?;
         Ok(true)
     }
 
@@ -384,7 +386,7 @@ impl GenerationMutations {
 async fn queue_again(
     context: &Context<'_>,
     scope: &Scope,
-    source: &AuthorizedGeneration<'_>,
+    source: &AuthorizedGeneration,
 ) -> Result<GenerationObject> {
     let source = source.generation();
     let request = jobs::GenerationRequest {

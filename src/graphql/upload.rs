@@ -63,7 +63,7 @@ impl UploadMutations {
             .file_url
             .ok_or_else(|| Error::bad_input("input.fileUrl", "fileUrl is required"))?;
         let incoming = artifacts.fetch(&url, "input.fileUrl").await?;
-        match store_upload(artifacts, &board, checked, &incoming).await {
+        match store_upload(artifacts, board, checked, incoming).await {
             Ok(generation) => Ok(generation.into()),
             Err(Error::UnsupportedMedia(message)) => {
                 Err(Error::bad_input("input.artifactType", message).into())

@@ -59,7 +59,7 @@ pub(super) async fn artifact(
     };
     let checked = details.check("", scope).await?;
     let incoming = form.file.ok_or_else(|| missing("file"))?;
-    let generation = store_upload(&state.artifacts, &board, checked, &incoming).await?;
+    let generation = store_upload(&state.artifacts, board, checked, incoming).await?;
     Ok(Json(upload_answer(&state.artifacts, &generation)))
 }
 

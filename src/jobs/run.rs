@@ -22,6 +22,10 @@ use crate::{
 const MAX_ATTEMPTS: i32 = 3;
 /// Bytes of all artifacts that one run reads.
 const MAX_INPUT_BYTES: u64 = 512 * 1024 * 1024;
+/// How long a job that the server could not run waits before it is tried again.
+pub(super) const RETRY_PAUSE: chrono::Duration = chrono::Duration::seconds(5);
+/// How often the end of a run is written when the database does not answer.
+const END_ATTEMPTS: u32 = 5;
 /// How often progress is written at most.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -67,20 +71,43 @@ impl Runner {
         let outcome = if job.attempts > MAX_ATTEMPTS {
             Err(Stop::Failed("The server stopped each time this was running".to_owned()))
         } else {
-            self.make(&generation, cancel).await
-        };
-        let ended = match outcome {
-            Ok(artifact) => self.complete(&generation, artifact).await,
-            Err(Stop::Failed(message)) => self.fail(&generation, &message).await,
-            Err(Stop::Cancelled) => Ok(()),
-            Err(Stop::Broken(error)) => {
-                tracing::error!(?error, generation = %generation.id, "a run broke off");
-                self.store.worker().release(self.worker, generation.id).await
+            tokio::select! {
+                outcome = self.make(&generation, cancel.clone()) => outcome,
+                () = cancel.cancelled() => Err(Stop::Cancelled),
             }
         };
-        if let Err(error) = ended {
-            tracing::error!(?error, generation = %generation.id, "the end of a run was not written");
+        for attempt in 1..=END_ATTEMPTS {
+            let Err(error) = self.end(&generation, &outcome).await else { return };
+            let id = generation.id;
+            tracing::error!(?error, generation = %id, attempt, "the end of a run was not written");
+            tokio::time::sleep(Duration::from_millis(200) * attempt).await;
         }
+    }
+
+    async fn end(
+        &self,
+        generation: &Generation,
+        outcome: &Result<FinishedArtifact, Stop>,
+    ) -> Result<()> {
+        let worker = self.store.worker();
+        let ended = match outcome {
+            Ok(artifact) => worker.complete(self.worker, generation, artifact.clone()).await?,
+            Err(Stop::Failed(message)) => worker.fail(self.worker, generation, message).await?,
+            Err(Stop::Cancelled) => false,
+            Err(Stop::Broken(error)) => {
+                tracing::error!(?error, generation = %generation.id, "a run broke off");
+                worker.release(self.worker, generation.id, RETRY_PAUSE).await?;
+                true
+            }
+        };
+        // Cancelled or deleted meanwhile: its files must not stay. In any other state another
+        // worker has the job, and its files are the same ones.
+        let gone = !ended
+            && matches!(worker.status(generation).await?, None | Some(GenerationStatus::Cancelled));
+        if gone {
+            self.artifacts.delete_generation(place_of(generation)).await;
+        }
+        Ok(())
     }
 
     async fn make(
@@ -207,24 +234,6 @@ impl Runner {
             thumbnail_url: stored.thumbnail_url,
             output_metadata,
         })
-    }
-
-    async fn complete(&self, generation: &Generation, artifact: FinishedArtifact) -> Result<()> {
-        let worker = self.store.worker();
-        if worker.complete(self.worker, generation, artifact).await? {
-            return Ok(());
-        }
-        // Cancelled or deleted while the artifact was being stored: its files must not stay. In any
-        // other state another worker has the job, and its files are the same ones.
-        if matches!(worker.status(generation).await?, None | Some(GenerationStatus::Cancelled)) {
-            self.artifacts.delete_generation(place_of(generation)).await;
-        }
-        Ok(())
-    }
-
-    async fn fail(&self, generation: &Generation, message: &str) -> Result<()> {
-        self.store.worker().fail(self.worker, generation, message).await?;
-        Ok(())
     }
 }
 

@@ -68,38 +68,50 @@ impl UploadDetails {
 }
 
 /// Stores a file that came in and writes its row. When the row cannot be written, the file goes.
+/// Once begun this goes on to its end, even when the caller has gone away.
 ///
 /// # Errors
 /// [`Error::UnsupportedMedia`] when the file is not of the kind it is said to be.
 pub async fn store_upload(
     artifacts: &Artifacts,
-    board: &AuthorizedBoard<'_>,
+    board: AuthorizedBoard,
+    upload: CheckedUpload,
+    incoming: Incoming,
+) -> Result<Generation> {
+    let artifacts = artifacts.clone();
+    let stored = tokio::spawn(async move {
+        let place = Place {
+            tenant: board.board().tenant,
+            board: board.board().id,
+            generation: GenerationId::new(),
+        };
+        let result = keep(&artifacts, &board, place, upload, &incoming).await;
+        if result.is_err() {
+            artifacts.delete_generation(place).await;
+        }
+        result
+    });
+    stored.await.map_err(Error::internal)?
+}
+
+async fn keep(
+    artifacts: &Artifacts,
+    board: &AuthorizedBoard,
+    place: Place,
     upload: CheckedUpload,
     incoming: &Incoming,
 ) -> Result<Generation> {
-    let place = Place {
-        tenant: board.board().tenant,
-        board: board.board().id,
-        generation: GenerationId::new(),
+    let stored = artifacts.keep(place, upload.artifact_type, incoming).await?;
+    let new = NewUpload {
+        id: place.generation,
+        artifact_type: upload.artifact_type,
+        storage_url: stored.storage_url,
+        thumbnail_url: stored.thumbnail_url,
+        input_params: upload.input_params,
+        output_metadata: stored.facts,
+        parent: upload.parent,
     };
-    let kept = async {
-        let stored = artifacts.keep(place, upload.artifact_type, incoming).await?;
-        let new = NewUpload {
-            id: place.generation,
-            artifact_type: upload.artifact_type,
-            storage_url: stored.storage_url,
-            thumbnail_url: stored.thumbnail_url,
-            input_params: upload.input_params,
-            output_metadata: stored.facts,
-            parent: upload.parent,
-        };
-        board.add_upload(new).await
-    };
-    let result = kept.await;
-    if result.is_err() {
-        artifacts.delete_generation(place).await;
-    }
-    result
+    board.add_upload(new).await
 }
 
 /// The answer of POST /api/uploads/artifact, as existing front ends expect it.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::run::Runner;
+use super::run::{RETRY_PAUSE, Runner};
 use crate::{
     artifacts::Artifacts,
     domain::GenerationId,
@@ -157,7 +157,7 @@ impl Worker {
         let broken = self.running.iter().find(|(_, run)| run.task == error.id()).map(|(id, _)| *id);
         if let Some(id) = broken {
             self.running.remove(&id);
-            if let Err(error) = self.store.worker().release(self.id, id).await {
+            if let Err(error) = self.store.worker().release(self.id, id, RETRY_PAUSE).await {
                 tracing::error!(?error, "a job cannot be given back");
             }
         }
@@ -176,7 +176,8 @@ impl Worker {
         if self.running.is_empty() {
             return;
         }
-        match self.store.worker().renew(self.id, LEASE).await {
+        let running: Vec<GenerationId> = self.running.keys().copied().collect();
+        match self.store.worker().renew(self.id, &running, LEASE).await {
             Ok(held) => {
                 let lost = self.running.iter().filter(|(id, _)| !held.contains(id));
                 lost.for_each(|(_, run)| run.cancel.cancel());

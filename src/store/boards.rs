@@ -3,13 +3,16 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel,
-    Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use serde_json::Value;
 
 use super::{
     Scope, Viewer, corrupt,
-    entity::boards::{self, Column, Entity},
+    entity::{
+        boards::{self, Column, Entity},
+        generations, jobs,
+    },
     now,
 };
 use crate::{
@@ -107,8 +110,8 @@ pub(super) struct BoardSeen {
 }
 
 /// A board on which the viewer has just been found to have a permission. The only way to change it.
-pub struct AuthorizedBoard<'a> {
-    pub(super) scope: &'a Scope,
+pub struct AuthorizedBoard {
+    pub(super) scope: Scope,
     pub(super) board: Board,
     pub(super) relation: Relation,
 }
@@ -139,17 +142,17 @@ impl Scope {
         &self,
         id: BoardId,
         permission: Permission,
-    ) -> Result<AuthorizedBoard<'_>> {
+    ) -> Result<AuthorizedBoard> {
         let board = self.board_for_change(id).await?;
         board.require(permission)?;
         Ok(board)
     }
 
     /// The board with the viewer's relation, before anything is decided.
-    pub(super) async fn board_for_change(&self, id: BoardId) -> Result<AuthorizedBoard<'_>> {
+    pub(super) async fn board_for_change(&self, id: BoardId) -> Result<AuthorizedBoard> {
         self.user()?;
         let seen = self.board_seen(id).await?.ok_or(Error::NotFound("Board"))?;
-        Ok(AuthorizedBoard { scope: self, board: seen.board, relation: seen.relation })
+        Ok(AuthorizedBoard { scope: self.clone(), board: seen.board, relation: seen.relation })
     }
 
     pub(super) async fn board_seen(&self, id: BoardId) -> Result<Option<BoardSeen>> {
@@ -268,7 +271,7 @@ impl Scope {
     }
 }
 
-impl AuthorizedBoard<'_> {
+impl AuthorizedBoard {
     /// The board's row.
     #[must_use]
     pub fn board(&self) -> &Board {
@@ -313,14 +316,30 @@ impl AuthorizedBoard<'_> {
     /// # Errors
     /// [`Error::NotFound`] when someone else deleted it meanwhile.
     pub async fn delete(self) -> Result<Board> {
+        let transaction = self.scope.store().begin().await?;
+        // The jobs first, as the worker does: two who take locks in one order cannot deadlock.
+        let on_board = self
+            .scope
+            .find::<generations::Entity>()
+            .filter(generations::Column::BoardId.eq(self.board.id.0))
+            .select_only()
+            .column(generations::Column::Id)
+            .into_query();
+        jobs::Entity::delete_many()
+            .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
+            .filter(jobs::Column::GenerationId.in_subquery(on_board))
+            .exec(&transaction)
+            .await?;
         let deleted = Entity::delete_many()
             .filter(Column::TenantId.eq(self.scope.tenant().0))
             .filter(Column::Id.eq(self.board.id.0))
-            .exec(self.scope.store().write())
+            .exec(&transaction)
             .await?;
         if deleted.rows_affected == 0 {
             return Err(Error::NotFound("Board"));
         }
+        transaction.commit().await?;
+
         self.scope.publish_board(self.board.id);
         Ok(self.board)
     }

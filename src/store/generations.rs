@@ -186,8 +186,8 @@ struct GenerationSeen {
 }
 
 /// A generation on whose board the viewer has just been found to have a permission.
-pub struct AuthorizedGeneration<'a> {
-    pub(super) scope: &'a Scope,
+pub struct AuthorizedGeneration {
+    pub(super) scope: Scope,
     pub(super) generation: Generation,
 }
 
@@ -217,12 +217,12 @@ impl Scope {
         &self,
         id: GenerationId,
         permission: impl FnOnce(&Generation, UserId) -> Permission,
-    ) -> Result<AuthorizedGeneration<'_>> {
+    ) -> Result<AuthorizedGeneration> {
         let user = self.user()?;
         let seen = self.generation_seen(id).await?.ok_or(Error::NotFound("Generation"))?;
         let permission = permission(&seen.generation, user);
         if policy::allows(seen.relation, permission) {
-            Ok(AuthorizedGeneration { scope: self, generation: seen.generation })
+            Ok(AuthorizedGeneration { scope: self.clone(), generation: seen.generation })
         } else if permission == Permission::View {
             Err(Error::forbidden("view this generation"))
         } else {
@@ -234,7 +234,7 @@ impl Scope {
     ///
     /// # Errors
     /// As [`Scope::authorize_generation`].
-    pub async fn authorize_managing(&self, id: GenerationId) -> Result<AuthorizedGeneration<'_>> {
+    pub async fn authorize_managing(&self, id: GenerationId) -> Result<AuthorizedGeneration> {
         self.authorize_generation(id, |generation, user| {
             policy::manage_generation(generation.user == user)
         })
@@ -367,7 +367,7 @@ pub(super) fn to_board() -> sea_orm::RelationDef {
         .into()
 }
 
-impl AuthorizedBoard<'_> {
+impl AuthorizedBoard {
     /// Writes a generation and its job in one transaction and wakes a worker.
     ///
     /// # Errors
@@ -397,6 +397,7 @@ impl AuthorizedBoard<'_> {
             attempts: Set(0),
             worker_id: Set(None),
             lease_until: Set(None),
+            not_before: Set(None),
             created_at: Set(now),
         };
         let transaction = self.scope.store().begin().await?;
@@ -483,7 +484,7 @@ fn gone(noun: &'static str) -> impl Fn(sea_orm::DbErr) -> Error {
     }
 }
 
-impl AuthorizedGeneration<'_> {
+impl AuthorizedGeneration {
     /// The generation's row.
     #[must_use]
     pub fn generation(&self) -> &Generation {
@@ -495,9 +496,11 @@ impl AuthorizedGeneration<'_> {
     /// # Errors
     /// [`Error::Conflict`] when it has ended.
     pub async fn cancel(self) -> Result<Generation> {
-        let Generation { id, board, .. } = self.generation;
+        let (id, board) = (self.generation.id, self.generation.board);
         let now = now();
         let transaction = self.scope.store().begin().await?;
+        // The job first, as the worker does: two who take locks in one order cannot deadlock.
+        self.delete_job(&transaction).await?;
         let cancelled =
             Entity::update_many()
                 .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
@@ -514,15 +517,19 @@ impl AuthorizedGeneration<'_> {
         let Some(row) = cancelled.into_iter().next() else {
             return Err(Error::Conflict("This generation has already ended".to_owned()));
         };
-        jobs::Entity::delete_many()
-            .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
-            .filter(jobs::Column::GenerationId.eq(id.0))
-            .exec(&transaction)
-            .await?;
         transaction.commit().await?;
         self.scope.store().events().cancel(id);
         self.scope.publish_generation(board, id);
         row.try_into()
+    }
+
+    async fn delete_job(&self, transaction: &impl ConnectionTrait) -> Result<()> {
+        jobs::Entity::delete_many()
+            .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
+            .filter(jobs::Column::GenerationId.eq(self.generation.id.0))
+            .exec(transaction)
+            .await?;
+        Ok(())
     }
 
     /// Deletes the generation. The artifact's files are the caller's to delete.
@@ -530,14 +537,18 @@ impl AuthorizedGeneration<'_> {
     /// # Errors
     /// [`Error::NotFound`] when someone else deleted it meanwhile.
     pub async fn delete(self) -> Result<Generation> {
+        let transaction = self.scope.store().begin().await?;
+        self.delete_job(&transaction).await?;
         let deleted = Entity::delete_many()
             .filter(Column::TenantId.eq(self.scope.tenant().0))
             .filter(Column::Id.eq(self.generation.id.0))
-            .exec(self.scope.store().write())
+            .exec(&transaction)
             .await?;
         if deleted.rows_affected == 0 {
             return Err(Error::NotFound("Generation"));
         }
+        transaction.commit().await?;
+
         self.scope.store().events().cancel(self.generation.id);
         self.scope.publish_generation(self.generation.board, self.generation.id);
         Ok(self.generation)

@@ -76,7 +76,7 @@ impl Scope {
         &self,
         board: BoardId,
         member: UserId,
-    ) -> Result<AuthorizedBoard<'_>> {
+    ) -> Result<AuthorizedBoard> {
         let board = self.board_for_change(board).await?;
         let leaves = self.user()? == member && board.relation >= Relation::Viewer;
         if !leaves {
@@ -96,7 +96,7 @@ impl Scope {
     }
 }
 
-impl AuthorizedBoard<'_> {
+impl AuthorizedBoard {
     /// Makes a user of the tenant a member.
     ///
     /// # Errors

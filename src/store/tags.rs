@@ -218,7 +218,7 @@ impl Scope {
     }
 }
 
-impl AuthorizedGeneration<'_> {
+impl AuthorizedGeneration {
     /// Puts a tag on the generation; one that is there already stays.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub struct NewUpload {
     pub parent: Option<LineageEntry>,
 }
 
-impl AuthorizedBoard<'_> {
+impl AuthorizedBoard {
     /// Writes the row of an uploaded artifact.
     ///
     /// # Errors

@@ -92,8 +92,10 @@ impl<'a> WorkerStore<'a> {
     /// # Errors
     /// When the database does not answer.
     pub async fn has_waiting(&self) -> Result<bool> {
+        let now = now();
         let waiting = jobs::Entity::find()
-            .filter(jobs::Column::WorkerId.is_null().or(jobs::Column::LeaseUntil.lt(now())))
+            .filter(jobs::Column::WorkerId.is_null().or(jobs::Column::LeaseUntil.lt(now)))
+            .filter(jobs::Column::NotBefore.is_null().or(jobs::Column::NotBefore.lte(now)))
             .one(self.store.read())
             .await?;
         Ok(waiting.is_some())
@@ -129,9 +131,17 @@ impl<'a> WorkerStore<'a> {
         for row in rows {
             let claim = claims.iter().find(|claim| claim.generation_id == row.id);
             let attempts = claim.map_or(1, |claim| claim.attempts);
-            let generation = Generation::try_from(row)?;
-            self.publish(&generation);
-            jobs.push(ClaimedJob { generation, attempts });
+            let id = row.id;
+            match Generation::try_from(row) {
+                Ok(generation) => {
+                    self.publish(&generation);
+                    jobs.push(ClaimedJob { generation, attempts });
+                }
+                Err(error) => {
+                    tracing::error!(?error, generation = %id, "a row cannot be read");
+                    self.discard(worker, id).await?;
+                }
+            }
         }
         Ok(jobs)
     }
@@ -149,7 +159,8 @@ impl<'a> WorkerStore<'a> {
             "UPDATE jobs SET worker_id = $1, lease_until = $2, attempts = attempts + 1 \
               WHERE generation_id IN (\
                 SELECT generation_id FROM jobs \
-                 WHERE worker_id IS NULL OR lease_until < $3 \
+                 WHERE (worker_id IS NULL OR lease_until < $3) \
+                   AND (not_before IS NULL OR not_before <= $3) \
                  ORDER BY created_at, generation_id LIMIT $4 {skip_locked}) \
              RETURNING generation_id, attempts"
         );
@@ -164,15 +175,43 @@ impl<'a> WorkerStore<'a> {
         Ok(rows.iter().map(|row| ClaimRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
     }
 
-    /// Renews the leases of all jobs of a worker and says which it still holds. A job that is
-    /// missing was cancelled, deleted, or taken over.
+    /// Ends a job whose generation cannot be read, so that it does not stand before all others.
+    async fn discard(&self, worker: WorkerId, generation: Uuid) -> Result<()> {
+        let now = now();
+        let transaction = self.store.begin().await?;
+        jobs::Entity::delete_many()
+            .filter(jobs::Column::GenerationId.eq(generation))
+            .filter(jobs::Column::WorkerId.eq(worker.0))
+            .exec(&transaction)
+            .await?;
+        Entity::update_many()
+            .col_expr(Column::Status, Expr::value(GenerationStatus::Failed.as_str()))
+            .col_expr(Column::ErrorMessage, Expr::value("This generation cannot be run"))
+            .col_expr(Column::CompletedAt, Expr::value(now))
+            .col_expr(Column::UpdatedAt, Expr::value(now))
+            .filter(Column::Id.eq(generation))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Renews the leases of the jobs that a worker runs and says which it still holds. A job that
+    /// is missing was cancelled, deleted, or taken over. What it holds and no longer runs is left
+    /// to run out.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn renew(&self, worker: WorkerId, lease: Duration) -> Result<HashSet<GenerationId>> {
+    pub async fn renew(
+        &self,
+        worker: WorkerId,
+        running: &[GenerationId],
+        lease: Duration,
+    ) -> Result<HashSet<GenerationId>> {
         let held = jobs::Entity::update_many()
             .col_expr(jobs::Column::LeaseUntil, Expr::value(now() + lease))
             .filter(jobs::Column::WorkerId.eq(worker.0))
+            .filter(jobs::Column::GenerationId.is_in(running.iter().map(|id| id.0)))
             .exec_with_returning(self.store.write())
             .await?;
         Ok(held.into_iter().map(|job| job.generation_id.into()).collect())
@@ -270,12 +309,14 @@ impl<'a> WorkerStore<'a> {
         Ok(written.rows_affected > 0)
     }
 
-    /// Gives back the jobs that a worker holds, so that the next one runs them from the beginning.
+    /// Gives back the jobs that a worker holds when it stops, so that the next one runs them from
+    /// the beginning. A stop in good order does not count as an attempt.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn hand_back(&self, worker: WorkerId) -> Result<()> {
-        self.requeue(jobs::Column::WorkerId.eq(worker.0)).await
+        let attempts = Expr::col(jobs::Column::Attempts).sub(1);
+        self.requeue(jobs::Column::WorkerId.eq(worker.0), attempts, None).await
     }
 
     /// At the start of the only process on the database: every lease is that of a dead worker.
@@ -283,18 +324,23 @@ impl<'a> WorkerStore<'a> {
     /// # Errors
     /// When the database does not answer.
     pub async fn take_over_all(&self) -> Result<()> {
-        self.requeue(jobs::Column::WorkerId.is_not_null()).await
+        let attempts = Expr::col(jobs::Column::Attempts);
+        self.requeue(jobs::Column::WorkerId.is_not_null(), attempts, None).await
     }
 
-    /// Gives back one job that a worker holds.
+    /// Gives back one job that a worker holds and could not run, to be tried again after `pause`.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn release(&self, worker: WorkerId, generation: GenerationId) -> Result<()> {
-        self.requeue(
-            jobs::Column::WorkerId.eq(worker.0).and(jobs::Column::GenerationId.eq(generation.0)),
-        )
-        .await
+    pub async fn release(
+        &self,
+        worker: WorkerId,
+        generation: GenerationId,
+        pause: Duration,
+    ) -> Result<()> {
+        let held =
+            jobs::Column::WorkerId.eq(worker.0).and(jobs::Column::GenerationId.eq(generation.0));
+        self.requeue(held, Expr::col(jobs::Column::Attempts), Some(now() + pause)).await
     }
 
     /// How a generation stands now; none when it was deleted.
@@ -310,17 +356,25 @@ impl<'a> WorkerStore<'a> {
         Ok(row.map(Generation::try_from).transpose()?.map(|row| row.status))
     }
 
-    async fn requeue(&self, which: sea_orm::sea_query::SimpleExpr) -> Result<()> {
+    async fn requeue(
+        &self,
+        which: sea_orm::sea_query::SimpleExpr,
+        attempts: sea_orm::sea_query::SimpleExpr,
+        not_before: Option<DateTime<Utc>>,
+    ) -> Result<()> {
         let transaction = self.store.begin().await?;
         let jobs = jobs::Entity::update_many()
             .col_expr(jobs::Column::WorkerId, Expr::value(None::<Uuid>))
             .col_expr(jobs::Column::LeaseUntil, Expr::value(None::<DateTime<Utc>>))
+            .col_expr(jobs::Column::Attempts, attempts)
+            .col_expr(jobs::Column::NotBefore, Expr::value(not_before))
             .filter(which)
             .exec_with_returning(&transaction)
             .await?;
         Entity::update_many()
             .col_expr(Column::Status, Expr::value(GenerationStatus::Pending.as_str()))
             .col_expr(Column::Progress, hundredths(0.0))
+            .col_expr(Column::UpdatedAt, Expr::value(now()))
             .filter(Column::Id.is_in(jobs.iter().map(|job| job.generation_id)))
             .filter(Column::Status.eq(GenerationStatus::Processing.as_str()))
             .exec(&transaction)

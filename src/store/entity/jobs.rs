@@ -12,6 +12,7 @@ pub(crate) struct Model {
     pub(crate) attempts: i32,
     pub(crate) worker_id: Option<Uuid>,
     pub(crate) lease_until: Option<DateTime<Utc>>,
+    pub(crate) not_before: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
 }
 
