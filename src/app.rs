@@ -436,6 +436,7 @@ fn http_state(
         max_body_bytes: config.max_body_bytes,
         max_upload_bytes: config.max_upload_bytes,
         max_batch_size: config.max_batch_size,
+        limits,
         request_timeout: config.request_timeout,
         playground: config.playground,
         cors_origins: config.cors_origins.clone(),

@@ -49,6 +49,9 @@ pub enum Error {
     /// More bytes than the server takes.
     #[error("{0}")]
     TooLarge(String),
+    /// The answer would hold too much.
+    #[error("{0}")]
+    TooComplex(String),
     /// Bytes of a kind that the server does not take.
     #[error("{0}")]
     UnsupportedMedia(String),
@@ -71,6 +74,7 @@ impl Error {
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::Timeout => "TIMEOUT",
             Self::TooLarge(_) => "PAYLOAD_TOO_LARGE",
+            Self::TooComplex(_) => "QUERY_TOO_COMPLEX",
             Self::UnsupportedMedia(_) => "UNSUPPORTED_MEDIA_TYPE",
             Self::Internal(_) => "INTERNAL_SERVER_ERROR",
         }

@@ -89,10 +89,18 @@ pub(super) fn page(limit: Option<i32>, offset: Option<i32>, default_limit: i32) 
     Ok(page)
 }
 
+/// Points beyond which it does not matter how many; small enough that adding does not overflow.
+const COST_MAX: usize = 1 << 40;
+
 /// Points that a list costs: its longest possible page times what is selected of each row.
 pub(super) fn list_cost(limit: Option<i32>, default_limit: i32, child: usize) -> usize {
     let rows = limit.unwrap_or(default_limit).clamp(1, Page::MAX_LIMIT);
-    1 + usize::try_from(rows).unwrap_or(1) * child
+    cost(usize::try_from(rows).unwrap_or(1), child)
+}
+
+/// Points of `rows` rows, with what is selected of each.
+pub(super) fn cost(rows: usize, child: usize) -> usize {
+    rows.saturating_mul(child).saturating_add(1).min(COST_MAX)
 }
 
 /// A JSON object that may be omitted or null, both of which mean `{}`.

@@ -1,5 +1,7 @@
 //! Boards: the type, the queries and the mutations.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -8,11 +10,11 @@ use uuid::Uuid;
 use super::{
     access::{Anyone, BoardPermission, Caller, SignedIn, access},
     arguments::{
-        BoardQueryRole, BoardRole, SortOrder, list_cost, object, object_edit, page, required_edit,
-        text_edit,
+        BoardQueryRole, BoardRole, SortOrder, cost, list_cost, object, object_edit, page,
+        required_edit, text_edit,
     },
     generation::GenerationObject,
-    loader::{CountOf, MembersOf, PageOf, UserById, load},
+    loader::{CountOf, MembersOf, PageOf, UserById, load, load_list},
     member::MemberObject,
     session::Session,
     user::UserObject,
@@ -31,14 +33,20 @@ const QUERY_MAX: usize = 255;
 
 /// A shared board of generated media.
 pub(super) struct BoardObject {
-    board: Board,
+    board: Arc<Board>,
     /// False in the answer to a member who has just left a private board.
     visible: bool,
 }
 
+impl From<Arc<Board>> for BoardObject {
+    fn from(board: Arc<Board>) -> Self {
+        Self { board, visible: true }
+    }
+}
+
 impl From<Board> for BoardObject {
     fn from(board: Board) -> Self {
-        Self { board, visible: true }
+        Arc::new(board).into()
     }
 }
 
@@ -106,13 +114,13 @@ impl BoardObject {
     }
 
     /// Members in the order of joining; the owner is not one of them.
-    #[graphql(complexity = "1 + 10 * child_complexity")]
+    #[graphql(complexity = "cost(50, child_complexity)")]
     async fn members(&self, context: &Context<'_>) -> Result<Vec<MemberObject>> {
         if !self.visible {
             return Ok(Vec::new());
         }
-        let members = load(context, MembersOf(self.board.id)).await?.unwrap_or_default();
-        Ok(members.into_iter().map(MemberObject::from).collect())
+        let members = load_list(context, MembersOf(self.board.id)).await?;
+        Ok(members.iter().cloned().map(MemberObject::from).collect())
     }
 
     /// Generations on the board, newest first.
@@ -128,8 +136,8 @@ impl BoardObject {
             return Ok(Vec::new());
         }
         let key = PageOf(GenerationPage { board: self.board.id, page });
-        let generations = load(context, key).await?.unwrap_or_default();
-        Ok(generations.into_iter().map(GenerationObject::from).collect())
+        let generations = load_list(context, key).await?;
+        Ok(generations.iter().cloned().map(GenerationObject::from).collect())
     }
 
     /// Number of generations on the board.
@@ -390,7 +398,7 @@ impl BoardMutations {
         let (board_id, member) = (BoardId(board_id), UserId(user_id));
         let board = scope.authorize_removal(board_id, member).await?.remove_member(member).await?;
         let visible = board.is_public || scope.user()? != member;
-        Ok(BoardObject { board, visible })
+        Ok(BoardObject { board: Arc::new(board), visible })
     }
 
     /// Gives a member of a board another role.

@@ -13,16 +13,21 @@ use async_graphql::{
     parser::{
         parse_schema,
         types::{
-            BaseType, Directive, DocumentOperations, ExecutableDocument, Field,
+            BaseType, Directive, DocumentOperations, ExecutableDocument, Field, FieldDefinition,
             OperationDefinition, OperationType, Selection, SelectionSet, Type, TypeKind,
             TypeSystemDefinition,
         },
     },
 };
 
-/// The types of the fields of every object type.
+/// The types of the fields of every object type, and which of them need a signed-in caller.
 #[derive(Default)]
-pub(super) struct Shapes(HashMap<String, HashMap<String, Type>>);
+pub(super) struct Shapes(HashMap<String, HashMap<String, Shape>>);
+
+struct Shape {
+    field_type: Type,
+    needs_user: bool,
+}
 
 impl Shapes {
     /// Reads the SDL that the schema itself printed.
@@ -35,11 +40,32 @@ impl Shapes {
             let fields = object
                 .fields
                 .into_iter()
-                .map(|field| (field.node.name.node.to_string(), field.node.ty.node))
+                .map(|field| (field.node.name.node.to_string(), Shape::of(field.node)))
                 .collect();
             Some((definition.node.name.node.to_string(), fields))
         };
         Self(definitions.into_iter().filter_map(object).collect())
+    }
+}
+
+impl Shapes {
+    /// Whether `@access` on the field says that only signed-in callers may use it.
+    pub(super) fn needs_user(&self, type_name: &str, field: &str) -> bool {
+        let shape = self.0.get(type_name).and_then(|fields| fields.get(field));
+        shape.is_none_or(|shape| shape.needs_user)
+    }
+}
+
+impl Shape {
+    fn of(field: FieldDefinition) -> Self {
+        let needs_user = field.directives.iter().any(|directive| {
+            directive.node.name.node == "access"
+                && directive
+                    .node
+                    .get_argument("caller")
+                    .is_none_or(|caller| caller.node != Value::Enum(Name::new("ANYONE")))
+        });
+        Self { field_type: field.ty.node, needs_user }
     }
 }
 
@@ -112,7 +138,7 @@ impl<'a> Walk<'a> {
             let value = present.swap_remove(&key);
             let name = fields[0].name.node.as_str();
             let value = match (value, shape.and_then(|shape| shape.get(name))) {
-                (value, Some(field_type)) => {
+                (value, Some(Shape { field_type, .. })) => {
                     let inner: Vec<_> =
                         fields.iter().map(|field| &field.selection_set.node).collect();
                     path.push(PathSegment::Field(key.to_string()));

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::{
     access::{Anyone, BoardPermission, Caller, SignedIn, access},
-    arguments::{ArtifactType, GenerationStatus, list_cost, object, page},
+    arguments::{ArtifactType, GenerationStatus, cost, list_cost, object, page},
     board::BoardObject,
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
-    loader::{BoardById, TagsOf, load},
+    loader::{BoardById, LineageOf, TagsOf, load, load_list},
     session::Session,
     tag::TagObject,
     user::UserObject,
@@ -27,11 +27,17 @@ use crate::{
 };
 
 /// A generation of media.
-pub(super) struct GenerationObject(Generation);
+pub(super) struct GenerationObject(Arc<Generation>);
+
+impl From<Arc<Generation>> for GenerationObject {
+    fn from(generation: Arc<Generation>) -> Self {
+        Self(generation)
+    }
+}
 
 impl From<Generation> for GenerationObject {
     fn from(generation: Generation) -> Self {
-        Self(generation)
+        Self(Arc::new(generation))
     }
 }
 
@@ -174,41 +180,41 @@ impl GenerationObject {
 
     /// What it was made from, and what that was made from. What the caller may not see is left
     /// out, with what lies behind it.
-    #[graphql(complexity = "10 + 3 * child_complexity")]
+    #[graphql(complexity = "cost(10, child_complexity)")]
     async fn ancestry(
         &self,
         context: &Context<'_>,
         #[graphql(default = 25, desc = "Steps at most, 1 to 50.")] max_depth: Option<i32>,
     ) -> Result<AncestryNode> {
-        let depth = depth(max_depth)?;
-        let scope = Session::scope_of(context)?;
-        let graph = scope.lineage(self.0.id, Direction::Ancestry, depth).await?;
-        Ok(AncestryNode::root(graph, self.0.clone(), depth))
+        let max_depth = depth(max_depth)?;
+        let key = LineageOf { start: self.0.id, direction: Direction::Ancestry, max_depth };
+        let graph = load(context, key).await?.unwrap_or_default();
+        Ok(AncestryNode::root(graph, Arc::clone(&self.0), max_depth))
     }
 
     /// What was made from it, and what was made from that. What the caller may not see is left
     /// out, with what lies behind it.
-    #[graphql(complexity = "10 + 3 * child_complexity")]
+    #[graphql(complexity = "cost(10, child_complexity)")]
     async fn descendants(
         &self,
         context: &Context<'_>,
         #[graphql(default = 25, desc = "Steps at most, 1 to 50.")] max_depth: Option<i32>,
     ) -> Result<DescendantNode> {
-        let depth = depth(max_depth)?;
-        let scope = Session::scope_of(context)?;
-        let graph = scope.lineage(self.0.id, Direction::Descendants, depth).await?;
-        Ok(DescendantNode::root(graph, self.0.clone(), depth))
+        let max_depth = depth(max_depth)?;
+        let key = LineageOf { start: self.0.id, direction: Direction::Descendants, max_depth };
+        let graph = load(context, key).await?.unwrap_or_default();
+        Ok(DescendantNode::root(graph, Arc::clone(&self.0), max_depth))
     }
 
     /// Tags on the generation, by name; none for a caller without a token.
-    #[graphql(complexity = "1 + 5 * child_complexity")]
+    #[graphql(complexity = "cost(5, child_complexity)")]
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<TagObject>> {
         // Tags are for signed-in users, on public boards too.
         if Session::scope_of(context)?.user().is_err() {
             return Ok(Vec::new());
         }
-        let tags = load(context, TagsOf(self.0.id)).await?.unwrap_or_default();
-        Ok(tags.into_iter().map(TagObject::from).collect())
+        let tags = load_list(context, TagsOf(self.0.id)).await?;
+        Ok(tags.iter().cloned().map(TagObject::from).collect())
     }
 }
 

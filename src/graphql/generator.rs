@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     access::{Anyone, Caller, access},
-    arguments::ArtifactType,
+    arguments::{ArtifactType, cost},
 };
 use crate::{
     domain,
@@ -50,7 +50,7 @@ impl GeneratorQueries {
     #[graphql(
         guard = "Anyone",
         directive = access::apply(Caller::Anyone, None),
-        complexity = "1 + 20 * child_complexity"
+        complexity = "cost(20, child_complexity)"
     )]
     async fn generators(
         &self,

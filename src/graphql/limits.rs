@@ -1,5 +1,7 @@
 //! Bounds on what one operation may ask for.
 
+use std::collections::HashSet;
+
 use async_graphql::{
     Positioned, ServerError, ServerResult,
     parser::types::{ExecutableDocument, Selection, SelectionSet},
@@ -40,18 +42,20 @@ impl Limits {
     }
 }
 
-/// The parser has bounded the nesting already.
+/// Aliases, and fields that stand under the same name again. The nesting has been bounded already.
 fn count_aliases(selections: &Positioned<SelectionSet>) -> usize {
-    selections
-        .node
-        .items
-        .iter()
-        .map(|selection| match &selection.node {
+    let mut keys = HashSet::new();
+    let mut count = 0;
+    for selection in &selections.node.items {
+        count += match &selection.node {
             Selection::Field(field) => {
-                usize::from(field.node.alias.is_some()) + count_aliases(&field.node.selection_set)
+                let repeated = !keys.insert(&field.node.response_key().node);
+                usize::from(repeated || field.node.alias.is_some())
+                    + count_aliases(&field.node.selection_set)
             }
             Selection::InlineFragment(fragment) => count_aliases(&fragment.node.selection_set),
             Selection::FragmentSpread(_) => 0,
-        })
-        .sum()
+        };
+    }
+    count
 }

@@ -9,7 +9,7 @@ use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
 use super::{
-    arguments::ArtifactType,
+    arguments::{ArtifactType, cost},
     generation::GenerationObject,
     loader::{GenerationById, load},
 };
@@ -71,7 +71,7 @@ impl ArtifactLineage {
 
 /// What the nodes of one tree share.
 struct Tree {
-    graph: LineageGraph,
+    graph: Arc<LineageGraph>,
     max_depth: i32,
     nodes: AtomicUsize,
 }
@@ -79,7 +79,7 @@ struct Tree {
 /// One place in a tree.
 struct Node {
     tree: Arc<Tree>,
-    generation: Generation,
+    generation: Arc<Generation>,
     depth: i32,
     role: Option<String>,
     /// The generations on the way from the root to here, this one included.
@@ -87,7 +87,7 @@ struct Node {
 }
 
 impl Node {
-    fn root(graph: LineageGraph, generation: Generation, max_depth: i32) -> Self {
+    fn root(graph: Arc<LineageGraph>, generation: Arc<Generation>, max_depth: i32) -> Self {
         let tree = Tree { graph, max_depth, nodes: AtomicUsize::new(1) };
         let path = vec![generation.id];
         Self { tree: Arc::new(tree), generation, depth: 0, role: None, path }
@@ -112,7 +112,7 @@ impl Node {
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn step(&self, generation: Generation, role: String) -> Self {
+    fn step(&self, generation: Arc<Generation>, role: String) -> Self {
         let mut path = self.path.clone();
         path.push(generation.id);
         Self {
@@ -129,7 +129,11 @@ impl Node {
 pub(super) struct AncestryNode(Node);
 
 impl AncestryNode {
-    pub(super) fn root(graph: LineageGraph, generation: Generation, max_depth: i32) -> Self {
+    pub(super) fn root(
+        graph: Arc<LineageGraph>,
+        generation: Arc<Generation>,
+        max_depth: i32,
+    ) -> Self {
         Self(Node::root(graph, generation, max_depth))
     }
 }
@@ -153,7 +157,7 @@ impl AncestryNode {
     }
 
     /// What this generation was made from, as far as the caller may see it.
-    #[graphql(complexity = "1 + 3 * child_complexity")]
+    #[graphql(complexity = "cost(3, child_complexity)")]
     async fn parents(&self, context: &Context<'_>) -> Result<Vec<AncestryNode>> {
         Ok(self.0.next(context).await?.into_iter().map(Self).collect())
     }
@@ -163,7 +167,11 @@ impl AncestryNode {
 pub(super) struct DescendantNode(Node);
 
 impl DescendantNode {
-    pub(super) fn root(graph: LineageGraph, generation: Generation, max_depth: i32) -> Self {
+    pub(super) fn root(
+        graph: Arc<LineageGraph>,
+        generation: Arc<Generation>,
+        max_depth: i32,
+    ) -> Self {
         Self(Node::root(graph, generation, max_depth))
     }
 }
@@ -187,7 +195,7 @@ impl DescendantNode {
     }
 
     /// What was made from this generation, as far as the caller may see it.
-    #[graphql(complexity = "1 + 3 * child_complexity")]
+    #[graphql(complexity = "cost(3, child_complexity)")]
     async fn children(&self, context: &Context<'_>) -> Result<Vec<DescendantNode>> {
         Ok(self.0.next(context).await?.into_iter().map(Self).collect())
     }

@@ -1,7 +1,14 @@
 //! Batched reads of nested objects. Made for each operation from its scope; the number of SQL
 //! statements of an operation does not grow with the rows it shows.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use async_graphql::{
     Context,
@@ -11,11 +18,16 @@ use async_graphql::{
 use crate::{
     domain::{BoardId, GenerationId, UserId},
     error::{Error, Result},
-    store::{Board, Generation, GenerationPage, Membership, Scope, Tag, User, UserBoards},
+    store::{
+        Board, Direction, Generation, GenerationPage, LineageGraph, Membership, Scope, Tag, User,
+        UserBoards,
+    },
 };
 
 /// Keys of one load: SQLite takes at most 500 branches of a UNION.
 const MAX_BATCH: usize = 400;
+/// Objects that the nested lists of one operation may show together.
+const MAX_OBJECTS: usize = 20_000;
 
 /// Reads nested objects for one operation.
 pub(super) struct Loaders {
@@ -53,6 +65,13 @@ pub(super) struct PageOf(pub(super) GenerationPage);
 /// A generation by id, if the viewer may see it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct GenerationById(pub(super) GenerationId);
+/// What a generation was made from, or what was made from it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct LineageOf {
+    pub(super) start: GenerationId,
+    pub(super) direction: Direction,
+    pub(super) max_depth: i32,
+}
 /// The tags on a generation.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct TagsOf(pub(super) GenerationId);
@@ -72,12 +91,47 @@ where
     loader.load_one(key).await.map_err(Error::internal)
 }
 
-fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
+/// Loads a list; what is in it counts against what one operation may show.
+pub(super) async fn load_list<K, T>(context: &Context<'_>, key: K) -> Result<Arc<Vec<T>>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    T: Send + Sync + 'static,
+    Loaders: Loader<K, Value = Arc<Vec<T>>, Error = Arc<Error>>,
+{
+    let list = load(context, key).await?.unwrap_or_default();
+    let budget =
+        context.data::<Budget>().map_err(|_| Error::internal("an operation without a budget"))?;
+    budget.spend(list.len())?;
+    Ok(list)
+}
+
+/// Objects of nested lists that one operation may still show. Costs are judged before anything is
+/// read, by how long lists usually are; this bounds those that are longer.
+pub(super) struct Budget(AtomicUsize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(AtomicUsize::new(MAX_OBJECTS))
+    }
+}
+
+impl Budget {
+    fn spend(&self, objects: usize) -> Result<()> {
+        let spent = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(objects));
+        spent.map(|_| ()).map_err(|_| {
+            Error::TooComplex(format!("The answer holds more than {MAX_OBJECTS} nested objects"))
+        })
+    }
+}
+
+fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Arc<Vec<V>>> {
     let mut groups: HashMap<K, Vec<V>> = HashMap::new();
     for (key, value) in pairs {
         groups.entry(key).or_default().push(value);
     }
-    groups
+    groups.into_iter().map(|(key, values)| (key, Arc::new(values))).collect()
 }
 
 impl Loader<UserById> for Loaders {
@@ -103,10 +157,13 @@ impl Loader<SharesBoard> for Loaders {
 }
 
 impl Loader<BoardsOf> for Loaders {
-    type Value = Vec<Board>;
+    type Value = Arc<Vec<Arc<Board>>>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[BoardsOf]) -> Result<HashMap<BoardsOf, Vec<Board>>, Arc<Error>> {
+    async fn load(
+        &self,
+        keys: &[BoardsOf],
+    ) -> Result<HashMap<BoardsOf, Arc<Vec<Arc<Board>>>>, Arc<Error>> {
         let mut found = HashMap::new();
         for which in [UserBoards::Owned, UserBoards::Member] {
             let users: Vec<UserId> =
@@ -114,7 +171,9 @@ impl Loader<BoardsOf> for Loaders {
             if !users.is_empty() {
                 let boards = self.scope.boards_of(&users, which).await?;
                 found.extend(grouped(
-                    boards.into_iter().map(|entry| (BoardsOf(entry.user, which), entry.board)),
+                    boards
+                        .into_iter()
+                        .map(|entry| (BoardsOf(entry.user, which), Arc::new(entry.board))),
                 ));
             }
         }
@@ -123,24 +182,24 @@ impl Loader<BoardsOf> for Loaders {
 }
 
 impl Loader<BoardById> for Loaders {
-    type Value = Board;
+    type Value = Arc<Board>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[BoardById]) -> Result<HashMap<BoardById, Board>, Arc<Error>> {
+    async fn load(&self, keys: &[BoardById]) -> Result<HashMap<BoardById, Arc<Board>>, Arc<Error>> {
         let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
         let boards = self.scope.boards_by_id(&ids).await?;
-        Ok(boards.into_iter().map(|board| (BoardById(board.id), board)).collect())
+        Ok(boards.into_iter().map(|board| (BoardById(board.id), Arc::new(board))).collect())
     }
 }
 
 impl Loader<MembersOf> for Loaders {
-    type Value = Vec<Membership>;
+    type Value = Arc<Vec<Membership>>;
     type Error = Arc<Error>;
 
     async fn load(
         &self,
         keys: &[MembersOf],
-    ) -> Result<HashMap<MembersOf, Vec<Membership>>, Arc<Error>> {
+    ) -> Result<HashMap<MembersOf, Arc<Vec<Membership>>>, Arc<Error>> {
         let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
         let members = self.scope.members_of(&ids).await?;
         Ok(grouped(members.into_iter().map(|member| (MembersOf(member.board), member))))
@@ -159,17 +218,21 @@ impl Loader<CountOf> for Loaders {
 }
 
 impl Loader<PageOf> for Loaders {
-    type Value = Vec<Generation>;
+    type Value = Arc<Vec<Arc<Generation>>>;
     type Error = Arc<Error>;
 
     /// Pages of one board with different windows cannot be told apart in one answer, so each window
     /// is a statement; a selection has as many of them as it has fields, whatever the rows.
-    async fn load(&self, keys: &[PageOf]) -> Result<HashMap<PageOf, Vec<Generation>>, Arc<Error>> {
+    async fn load(
+        &self,
+        keys: &[PageOf],
+    ) -> Result<HashMap<PageOf, Arc<Vec<Arc<Generation>>>>, Arc<Error>> {
         let mut found = HashMap::new();
         for (window, pages) in grouped(keys.iter().map(|key| (key.0.page, key.0))) {
             let generations = self.scope.generation_pages(&pages).await?;
             found.extend(grouped(generations.into_iter().map(|generation| {
-                (PageOf(GenerationPage { board: generation.board, page: window }), generation)
+                let key = PageOf(GenerationPage { board: generation.board, page: window });
+                (key, Arc::new(generation))
             })));
         }
         Ok(found)
@@ -177,26 +240,49 @@ impl Loader<PageOf> for Loaders {
 }
 
 impl Loader<GenerationById> for Loaders {
-    type Value = Generation;
+    type Value = Arc<Generation>;
     type Error = Arc<Error>;
 
     async fn load(
         &self,
         keys: &[GenerationById],
-    ) -> Result<HashMap<GenerationById, Generation>, Arc<Error>> {
+    ) -> Result<HashMap<GenerationById, Arc<Generation>>, Arc<Error>> {
         let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
         let generations = self.scope.generations_by_id(&ids).await?;
-        Ok(generations.into_iter().map(|found| (GenerationById(found.id), found)).collect())
+        Ok(generations
+            .into_iter()
+            .map(|found| (GenerationById(found.id), Arc::new(found)))
+            .collect())
     }
 }
 
 impl Loader<TagsOf> for Loaders {
-    type Value = Vec<Tag>;
+    type Value = Arc<Vec<Tag>>;
     type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[TagsOf]) -> Result<HashMap<TagsOf, Vec<Tag>>, Arc<Error>> {
+    async fn load(&self, keys: &[TagsOf]) -> Result<HashMap<TagsOf, Arc<Vec<Tag>>>, Arc<Error>> {
         let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
         let tags = self.scope.tags_of(&ids).await?;
         Ok(grouped(tags.into_iter().map(|(generation, tag)| (TagsOf(generation), tag))))
+    }
+}
+
+impl Loader<LineageOf> for Loaders {
+    type Value = Arc<LineageGraph>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[LineageOf],
+    ) -> Result<HashMap<LineageOf, Arc<LineageGraph>>, Arc<Error>> {
+        let mut found = HashMap::new();
+        let walks = keys.iter().map(|key| ((key.direction, key.max_depth), key.start));
+        for ((direction, max_depth), starts) in grouped(walks) {
+            let graphs = self.scope.lineage(&starts, direction, max_depth).await?;
+            found.extend(graphs.into_iter().map(|(start, graph)| {
+                (LineageOf { start, direction, max_depth }, Arc::new(graph))
+            }));
+        }
+        Ok(found)
     }
 }

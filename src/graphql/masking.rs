@@ -4,10 +4,10 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
-    Response, ServerResult, Variables,
+    PathSegment, Response, ServerResult, Value, Variables,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextRequest,
-        NextSubscribe,
+        NextResolve, NextSubscribe, ResolveInfo,
     },
     parser::types::{DocumentOperations, ExecutableDocument},
 };
@@ -17,6 +17,7 @@ use super::{
     Limits,
     completion::{Completion, Shapes},
     error::present,
+    session::Session,
 };
 
 /// The name of the operation, for the log line of the request. Set once the document is read.
@@ -95,9 +96,30 @@ impl Extension for MaskingOf {
         if let Some(label) = context.data_opt::<RequestLabel>() {
             label.set(&document);
         }
-        self.limits.check_aliases(&document)?;
+
         let _ = self.document.set((document.clone(), variables.clone()));
         Ok(document)
+    }
+
+    /// The library reads a field's arguments before it asks the field's guard. The caller is judged
+    /// before the input: so root fields are judged here, by the same directive that the SDL shows.
+    async fn resolve(
+        &self,
+        context: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        if info.path_node.parent.is_none() && !info.name.starts_with("__") {
+            let needs_user = self.shapes.needs_user(info.parent_type, info.name);
+            if let Err(error) = Session::admits(context, needs_user) {
+                let error: async_graphql::Error = error.into();
+                let mut error = error.into_server_error(info.field.name.pos);
+                let key = info.field.response_key().node.to_string();
+                error.path = vec![PathSegment::Field(key)];
+                return Err(error);
+            }
+        }
+        next.run(context, info).await
     }
 
     async fn execute(

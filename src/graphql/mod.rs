@@ -6,6 +6,7 @@ mod access;
 mod arguments;
 mod board;
 mod completion;
+mod document;
 mod error;
 mod generation;
 mod generator;
@@ -21,6 +22,7 @@ mod tag;
 mod upload;
 mod user;
 
+pub(crate) use document::admit;
 pub(crate) use error::{describe, request_error};
 pub use limits::Limits;
 pub use masking::RequestLabel;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::Context;
+use async_graphql::{Context, extensions::ExtensionContext};
 
-use super::loader::Loaders;
+use super::loader::{Budget, Loaders};
 use crate::{
     auth::AuthContext,
     error::{Error, Result},
@@ -37,9 +37,23 @@ impl Session {
     pub fn attach(&self, request: async_graphql::Request) -> async_graphql::Request {
         let request = request.data(self.clone());
         match &self.0 {
-            Ok(caller) => request.data(Loaders::for_operation(caller.scope().clone())),
+            Ok(caller) => {
+                request.data(Loaders::for_operation(caller.scope().clone())).data(Budget::default())
+            }
             Err(_) => request,
         }
+    }
+
+    /// Whether the session lets a root field be called at all.
+    pub(super) fn admits(context: &ExtensionContext<'_>, needs_user: bool) -> Result<()> {
+        let session = context
+            .data::<Self>()
+            .map_err(|_| Error::internal("an operation without a session"))?;
+        let caller = session.caller()?;
+        if needs_user {
+            caller.scope().user()?;
+        }
+        Ok(())
     }
 
     pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a AuthContext> {

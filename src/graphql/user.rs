@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::{
     access::{Caller, SignedIn, access},
-    board::{BoardObject, objects},
-    loader::{BoardsOf, SharesBoard, load},
+    arguments::cost,
+    board::BoardObject,
+    loader::{BoardsOf, SharesBoard, load, load_list},
     session::Session,
 };
 use crate::store::{User, UserBoards, Viewer};
@@ -79,18 +80,18 @@ impl UserObject {
     }
 
     /// Boards that the user owns, as far as the caller may see them, most recently changed first.
-    #[graphql(complexity = "1 + 20 * child_complexity")]
+    #[graphql(complexity = "cost(100, child_complexity)")]
     async fn boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
-        let boards = load(context, BoardsOf(self.0.id, UserBoards::Owned)).await?;
-        Ok(objects(boards.unwrap_or_default()))
+        let boards = load_list(context, BoardsOf(self.0.id, UserBoards::Owned)).await?;
+        Ok(boards.iter().cloned().map(BoardObject::from).collect())
     }
 
     /// Boards that the user is a member of, as far as the caller may see them, most recently
     /// changed first.
-    #[graphql(complexity = "1 + 20 * child_complexity")]
+    #[graphql(complexity = "cost(100, child_complexity)")]
     async fn member_boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
-        let boards = load(context, BoardsOf(self.0.id, UserBoards::Member)).await?;
-        Ok(objects(boards.unwrap_or_default()))
+        let boards = load_list(context, BoardsOf(self.0.id, UserBoards::Member)).await?;
+        Ok(boards.iter().cloned().map(BoardObject::from).collect())
     }
 }
 

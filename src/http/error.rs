@@ -46,7 +46,9 @@ fn status(error: &Error) -> StatusCode {
         Error::NotAuthenticated | Error::InvalidToken => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::NotFound(_) | Error::TenantNotFound => StatusCode::NOT_FOUND,
-        Error::BadUserInput { .. } | Error::TenantRequired => StatusCode::BAD_REQUEST,
+        Error::BadUserInput { .. } | Error::TenantRequired | Error::TooComplex(_) => {
+            StatusCode::BAD_REQUEST
+        }
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,

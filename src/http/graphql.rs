@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    graphql::{Session, request_error},
+    graphql::{Session, admit, request_error},
 };
 
 /// How often a subscription over multipart/mixed shows that it lives.
@@ -80,6 +80,9 @@ pub(super) async fn post(
     let session = Session::new(state.authenticate(&headers, &facts).await);
     match payload {
         Payload::Single(mut request) => {
+            if let Some(refused) = refuse(&state, &mut request) {
+                return graphql_response(answer, &refused);
+            }
             if operation_type(&mut request) == Some(OperationType::Subscription) && wants_parts {
                 return multipart(&state, &session, &facts, *request);
             }
@@ -88,8 +91,12 @@ pub(super) async fn post(
         }
         Payload::Batch(requests) => {
             let mut responses = Vec::with_capacity(requests.len());
-            for request in requests {
-                responses.push(body_of(&execute(&state, &session, &facts, request).await));
+            for mut request in requests {
+                let response = match refuse(&state, &mut request) {
+                    Some(refused) => refused,
+                    None => execute(&state, &session, &facts, request).await,
+                };
+                responses.push(body_of(&response));
             }
             json_response(StatusCode::OK, answer, &Value::Array(responses))
         }
@@ -121,6 +128,9 @@ pub(super) async fn get(
         Ok(request) => request,
         Err(refused) => return refused.into_response(answer),
     };
+    if let Some(refused) = refuse(&state, &mut request) {
+        return graphql_response(answer, &refused);
+    }
     if !matches!(operation_type(&mut request), None | Some(OperationType::Query)) {
         let message = "Only queries may be sent by GET; send mutations and subscriptions by POST";
         return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
@@ -128,6 +138,13 @@ pub(super) async fn get(
     }
     let session = Session::new(state.authenticate(&headers, &facts).await);
     graphql_response(answer, &execute(&state, &session, &facts, request).await)
+}
+
+/// The refusal of a document that would cost too much to look at. Every transport asks this before
+/// anything else reads the document.
+pub(super) fn refuse(state: &HttpState, request: &mut Request) -> Option<GraphqlResponse> {
+    let refused = admit(request, &state.settings.limits).err()?;
+    Some(GraphqlResponse::from_errors(vec![refused]))
 }
 
 /// Runs one operation within the time that a request may take.

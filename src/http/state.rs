@@ -10,7 +10,7 @@ use crate::{
     artifacts::Artifacts,
     auth::{AuthContext, Authenticator, Credentials},
     error::Result,
-    graphql::BoardsSchema,
+    graphql::{BoardsSchema, Limits},
     store::Store,
 };
 
@@ -23,6 +23,8 @@ pub struct HttpSettings {
     pub max_upload_bytes: u64,
     /// Operations in one GraphQL batch.
     pub max_batch_size: usize,
+    /// Bounds on one operation.
+    pub limits: Limits,
     /// Time of one request.
     pub request_timeout: Duration,
     /// Whether to serve GraphiQL.

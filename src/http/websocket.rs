@@ -25,10 +25,12 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
+use tracing::{Instrument, Span};
+
 use super::{
     HttpState, credentials,
     error::refusal,
-    graphql::{execute, operation_type},
+    graphql::{execute, operation_type, refuse},
     request_log::RequestFacts,
 };
 use crate::{
@@ -44,6 +46,8 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Pings that may stay without any sign of life.
 const MAX_SILENT_PINGS: u8 = 2;
+/// How long a client may leave what it is sent unread.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Operations at once on one connection.
 const MAX_OPERATIONS: usize = 100;
 
@@ -67,11 +71,12 @@ pub(super) fn upgrade(
     }
     let credentials = credentials::from_headers(headers);
     let limit = state.settings.max_body_bytes;
+    let span = Span::current();
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(limit)
         .max_frame_size(limit)
-        .on_upgrade(move |socket| serve(state, facts, credentials, socket))
+        .on_upgrade(move |socket| serve(state, facts, credentials, socket).instrument(span))
         .into_response()
 }
 
@@ -147,6 +152,9 @@ impl Executor for Connection {
             let error = request_error(&Error::Conflict(message));
             return stream::iter([GraphqlResponse::from_errors(vec![error])]).boxed();
         };
+        if let Some(refused) = refuse(&self.state, &mut request) {
+            return stream::iter([refused]).boxed();
+        }
         let answers = if operation_type(&mut request) == Some(OperationType::Subscription) {
             let request = self.session().attach(request).data(self.facts.operation.clone());
             self.state.schema.execute_stream(request).boxed()
@@ -221,11 +229,12 @@ async fn serve(state: HttpState, facts: RequestFacts, upgrade: Credentials, sock
             }
         };
         let closing = matches!(message, Message::Close(_));
-        if sink.send(message).await.is_err() || closing {
+        let sent = tokio::time::timeout(SEND_TIMEOUT, sink.send(message)).await;
+        if !matches!(sent, Ok(Ok(()))) || closing {
             break;
         }
     }
-    let _ = sink.close().await;
+    let _ = tokio::time::timeout(SEND_TIMEOUT, sink.close()).await;
 }
 
 fn close(code: u16, reason: String) -> Message {

@@ -11,11 +11,11 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Edges that one walk may touch.
-const MAX_EDGES: usize = 2_000;
+/// Edges that the walks of one statement may touch.
+const MAX_EDGES: usize = 5_000;
 
 /// Which way to walk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// To what it was made from.
     Ancestry,
@@ -48,71 +48,77 @@ impl LineageGraph {
 
 #[derive(FromQueryResult)]
 struct EdgeRow {
+    root_id: Uuid,
     near_id: Uuid,
     far_id: Uuid,
     role: String,
+    position: i32,
 }
 
 impl Scope {
-    /// Walks at most `max_depth` steps from a generation that the viewer has been found to see.
+    /// Walks at most `max_depth` steps from each of several generations that the viewer has been
+    /// found to see, in one statement.
     ///
     /// # Errors
-    /// [`Error::BadUserInput`] when the walk would touch more than 2,000 edges.
+    /// [`Error::BadUserInput`] when the walks would touch more than 5,000 edges.
     pub async fn lineage(
         &self,
-        start: GenerationId,
+        starts: &[GenerationId],
         direction: Direction,
         max_depth: i32,
-    ) -> Result<LineageGraph> {
-        let statement = Statement::from_sql_and_values(
-            self.store().backend(),
-            walk(direction),
-            [
-                self.tenant().0.into(),
-                start.0.into(),
-                max_depth.into(),
-                self.viewer_uuid().into(),
-                i64::try_from(MAX_EDGES + 1).unwrap_or(i64::MAX).into(),
-            ],
-        );
-        let rows = EdgeRow::find_by_statement(statement).all(self.read()).await?;
+    ) -> Result<HashMap<GenerationId, LineageGraph>> {
+        let backend = self.store().backend();
+        let limit = i64::try_from(MAX_EDGES + 1).unwrap_or(i64::MAX);
+        let mut values: Vec<sea_orm::Value> =
+            vec![self.tenant().0.into(), max_depth.into(), self.viewer_uuid().into(), limit.into()];
+        values.extend(starts.iter().map(|start| start.0.into()));
+        let sql = walk(direction, starts.len(), self.store().is_postgres());
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        let mut rows = EdgeRow::find_by_statement(statement).all(self.read()).await?;
         if rows.len() > MAX_EDGES {
             return Err(Error::bad_input(
                 "maxDepth",
-                "The lineage of this generation is too large; ask for a smaller maxDepth",
+                "The lineage is too large to be walked whole; ask for a smaller maxDepth",
             ));
         }
-        let mut graph = LineageGraph::default();
+        rows.sort_by_key(|row| (row.position, row.far_id));
+        let mut graphs: HashMap<GenerationId, LineageGraph> = HashMap::new();
         let mut seen = HashSet::new();
-        for EdgeRow { near_id, far_id, role } in rows {
-            if seen.insert((near_id, far_id, role.clone())) {
+        for EdgeRow { root_id, near_id, far_id, role, .. } in rows {
+            if seen.insert((root_id, near_id, far_id, role.clone())) {
+                let graph = graphs.entry(root_id.into()).or_default();
                 let edge = LineageEdge { to: far_id.into(), role };
                 graph.0.entry(near_id.into()).or_default().push(edge);
             }
         }
-        Ok(graph)
+        Ok(graphs)
     }
 }
 
 /// The recursive statement. The depth bounds cycles; UNION drops what was found twice at one depth.
-fn walk(direction: Direction) -> String {
+/// The limit must stop the walk itself and not only its answer: SQLite takes it inside; PostgreSQL
+/// stops walking when nothing outside sorts.
+fn walk(direction: Direction, starts: usize, postgres: bool) -> String {
     let (near, far) = match direction {
         Direction::Ancestry => ("generation_id", "input_id"),
         Direction::Descendants => ("input_id", "generation_id"),
     };
+    let starts: Vec<String> = (0..starts).map(|index| format!("${}", index + 5)).collect();
+    let starts = starts.join(", ");
+    let inner_limit = if postgres { "" } else { "LIMIT $4" };
     let visible = format!(
         "EXISTS (SELECT 1 FROM generations g JOIN boards b ON b.tenant_id = g.tenant_id AND b.id = g.board_id \
-          WHERE g.tenant_id = $1 AND g.id = e.{far} AND (b.is_public OR b.owner_id = $4 OR EXISTS \
-            (SELECT 1 FROM board_members m WHERE m.board_id = b.id AND m.user_id = $4 AND m.tenant_id = $1)))"
+          WHERE g.tenant_id = $1 AND g.id = e.{far} AND (b.is_public OR b.owner_id = $3 OR EXISTS \
+            (SELECT 1 FROM board_members m WHERE m.board_id = b.id AND m.user_id = $3 AND m.tenant_id = $1)))"
     );
     format!(
-        "WITH RECURSIVE walk (near_id, far_id, role, position, depth) AS (\
-           SELECT e.{near}, e.{far}, e.role, e.position, 1 FROM generation_inputs e \
-            WHERE e.tenant_id = $1 AND e.{near} = $2 AND $3 >= 1 AND {visible} \
+        "WITH RECURSIVE walk (root_id, near_id, far_id, role, position, depth) AS (\
+           SELECT e.{near}, e.{near}, e.{far}, e.role, e.position, 1 FROM generation_inputs e \
+            WHERE e.tenant_id = $1 AND e.{near} IN ({starts}) AND $2 >= 1 AND {visible} \
            UNION \
-           SELECT e.{near}, e.{far}, e.role, e.position, w.depth + 1 \
+           SELECT w.root_id, e.{near}, e.{far}, e.role, e.position, w.depth + 1 \
              FROM walk w JOIN generation_inputs e ON e.{near} = w.far_id \
-            WHERE e.tenant_id = $1 AND w.depth < $3 AND {visible}) \
-         SELECT DISTINCT near_id, far_id, role, position FROM walk ORDER BY near_id, position, far_id LIMIT $5"
+            WHERE e.tenant_id = $1 AND w.depth < $2 AND {visible} {inner_limit}) \
+         SELECT root_id, near_id, far_id, role, position FROM walk LIMIT $4"
     )
 }

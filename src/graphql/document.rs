@@ -1,0 +1,258 @@
+//! What is judged of a document before anything else looks at it. The library walks documents
+//! recursively and follows every fragment again each time; what it is given must be small once
+//! expanded.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::{
+    Name, Positioned, Request, ServerError, ServerResult,
+    parser::types::{
+        DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationType,
+        Selection, SelectionSet,
+    },
+};
+
+use super::{Limits, error::refusal};
+
+/// Brackets that may be open at once in the text, in selections, lists and objects together.
+const MAX_OPEN_BRACKETS: usize = 64;
+/// Selections that a document may have once all its fragments are put in.
+const MAX_SELECTIONS: usize = 10_000;
+
+type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+
+/// Refuses a document that would cost too much to look at. A document that cannot be parsed passes:
+/// execution says what is wrong with it.
+///
+/// # Errors
+/// An error of the request, with a code of its own.
+pub(crate) fn admit(request: &mut Request, limits: &Limits) -> ServerResult<()> {
+    check_brackets(&request.query)?;
+    let Ok(document) = request.parsed_query() else { return Ok(()) };
+    check_size(document)?;
+    limits.check_aliases(document)?;
+    check_mutations(document)
+}
+
+/// The parser is recursive: a text with thousands of open brackets would end the process.
+fn check_brackets(text: &str) -> ServerResult<()> {
+    let mut open = 0_usize;
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '#', '[', '{', '(', ']', '}', ')']) {
+        let (found, after) = (rest.as_bytes()[at], &rest[at + 1..]);
+        rest = match found {
+            b'#' => after.split_once(['\n', '\r']).map_or("", |(_, next)| next),
+            b'"' => after_string(after),
+            b'[' | b'{' | b'(' => {
+                open += 1;
+                after
+            }
+            _ => {
+                open = open.saturating_sub(1);
+                after
+            }
+        };
+        if open > MAX_OPEN_BRACKETS {
+            let message = format!("The query has more than {MAX_OPEN_BRACKETS} open brackets");
+            return Err(refusal(message, "QUERY_TOO_DEEP"));
+        }
+    }
+    Ok(())
+}
+
+/// The text behind a string whose opening quote has been read.
+fn after_string(text: &str) -> &str {
+    if let Some(block) = text.strip_prefix("\"\"") {
+        let mut rest = block;
+        while let Some(at) = rest.find("\"\"\"") {
+            let escaped = rest[..at].ends_with('\\');
+            rest = &rest[at + 3..];
+            if !escaped {
+                return rest;
+            }
+        }
+        return "";
+    }
+    let mut escaped = false;
+    for (at, character) in text.char_indices() {
+        match character {
+            '"' if !escaped => return &text[at + 1..],
+            '\n' | '\r' => return &text[at..],
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    ""
+}
+
+fn check_size(document: &ExecutableDocument) -> ServerResult<()> {
+    let mut sizes = Sizes { fragments: &document.fragments, known: HashMap::new() };
+    let mut total = 0_usize;
+    for (_, operation) in document.operations.iter() {
+        total = total.saturating_add(sizes.of(&operation.node.selection_set.node)?);
+    }
+    for fragment in document.fragments.values() {
+        total = total.max(sizes.of(&fragment.node.selection_set.node)?);
+    }
+    if total > MAX_SELECTIONS {
+        let message = format!("The query has more than {MAX_SELECTIONS} selections");
+        return Err(refusal(message, "QUERY_TOO_COMPLEX"));
+    }
+    Ok(())
+}
+
+/// Sizes of selection sets with their fragments put in; each fragment is measured once.
+struct Sizes<'a> {
+    fragments: &'a Fragments,
+    /// None while a fragment is being measured: whoever meets it then is part of a cycle.
+    known: HashMap<Name, Option<usize>>,
+}
+
+impl Sizes<'_> {
+    fn of(&mut self, set: &SelectionSet) -> ServerResult<usize> {
+        let mut size = 0_usize;
+        for selection in &set.items {
+            let inner = match &selection.node {
+                Selection::Field(field) => self.of(&field.node.selection_set.node)?,
+                Selection::InlineFragment(fragment) => {
+                    self.of(&fragment.node.selection_set.node)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.of_fragment(&spread.node.fragment_name.node)?
+                }
+            };
+            size = size.saturating_add(1).saturating_add(inner);
+        }
+        Ok(size)
+    }
+
+    fn of_fragment(&mut self, name: &Name) -> ServerResult<usize> {
+        match self.known.get(name) {
+            Some(Some(size)) => return Ok(*size),
+            Some(None) => return Err(cycle(name)),
+            None => {}
+        }
+        let Some(fragment) = self.fragments.get(name) else { return Ok(0) };
+        self.known.insert(name.clone(), None);
+        let size = self.of(&fragment.node.selection_set.node)?;
+        self.known.insert(name.clone(), Some(size));
+        Ok(size)
+    }
+}
+
+fn cycle(name: &Name) -> ServerError {
+    let name: String = name.chars().take(100).collect();
+    refusal(format!("The fragment \"{name}\" contains itself"), "GRAPHQL_VALIDATION_FAILED")
+}
+
+/// The specification merges a field that stands twice under one name; the library would carry a
+/// mutation out twice. Nobody means that, so it is refused.
+fn check_mutations(document: &ExecutableDocument) -> ServerResult<()> {
+    let operations: Vec<_> = match &document.operations {
+        DocumentOperations::Single(operation) => vec![operation],
+        DocumentOperations::Multiple(operations) => operations.values().collect(),
+    };
+    for operation in operations {
+        if operation.node.ty == OperationType::Mutation {
+            let mut seen = HashSet::new();
+            let set = &operation.node.selection_set.node;
+            each_field(set, &document.fragments, &mut |field| {
+                let key = &field.response_key().node;
+                if seen.insert(key.clone()) {
+                    return Ok(());
+                }
+                let key: String = key.chars().take(100).collect();
+                let message = format!("The mutation \"{key}\" stands twice; give one an alias");
+                Err(refusal(message, "GRAPHQL_VALIDATION_FAILED"))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Visits the fields of a selection set, through fragments; cycles have been refused already.
+fn each_field(
+    set: &SelectionSet,
+    fragments: &Fragments,
+    visit: &mut impl FnMut(&Field) -> ServerResult<()>,
+) -> ServerResult<()> {
+    for selection in &set.items {
+        match &selection.node {
+            Selection::Field(field) => visit(&field.node)?,
+            Selection::InlineFragment(fragment) => {
+                each_field(&fragment.node.selection_set.node, fragments, visit)?;
+            }
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
+                    each_field(&fragment.node.selection_set.node, fragments, visit)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { depth: 20, complexity: 50_000, aliases: 5 };
+
+    fn code(query: &str) -> Option<String> {
+        let error = admit(&mut Request::new(query), &LIMITS).err()?;
+        let code = error.extensions?.get("code")?.clone();
+        Some(code.to_string().trim_matches('"').to_owned())
+    }
+
+    #[test]
+    fn brackets_are_counted_outside_strings_and_comments() {
+        let deep = format!("{{ board(id: {}) {{ id }} }}", "[".repeat(500));
+        assert_eq!(code(&deep).as_deref(), Some("QUERY_TOO_DEEP"));
+        let brackets = "[".repeat(100);
+        for harmless in [
+            format!("{{ a(b: \"{brackets}\") }}"),
+            format!("{{ a(b: \"\\\"{brackets}\") }}"),
+            format!("{{ a(b: \"\"\"{brackets} \\\"\"\" {brackets}\"\"\") }}"),
+            format!("{{ a # {brackets}\n }}"),
+        ] {
+            assert_eq!(code(&harmless), None, "{harmless}");
+        }
+        assert_eq!(code(&format!("{{ a(b: \"\") {brackets}")).as_deref(), Some("QUERY_TOO_DEEP"));
+    }
+
+    #[test]
+    fn fragments_are_counted_as_often_as_they_are_used() {
+        let mut bomb = String::from("{ ...f0 } fragment f30 on Query { id } ");
+        for level in 0..30 {
+            let next = level + 1;
+            bomb.push_str(&format!("fragment f{level} on Query {{ ...f{next} ...f{next} }} "));
+        }
+        assert_eq!(code(&bomb).as_deref(), Some("QUERY_TOO_COMPLEX"));
+        let cycle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
+        assert_eq!(code(cycle).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"));
+        assert_eq!(code("{ ...a ...a } fragment a on Query { id }"), None);
+    }
+
+    #[test]
+    fn a_mutation_stands_once() {
+        for twice in [
+            "mutation { a { id } a { id } }",
+            "mutation { a ...f } fragment f on Mutation { a }",
+            "mutation { a ... on Mutation { a } }",
+        ] {
+            assert_eq!(code(twice).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"), "{twice}");
+        }
+        assert_eq!(code("mutation { a b: a }"), None);
+        assert_eq!(code("{ a a }"), None);
+    }
+
+    #[test]
+    fn repeated_fields_count_as_aliases() {
+        assert_eq!(code("{ a a a a a a }"), None);
+        assert_eq!(code("{ a a a a a a a }").as_deref(), Some("QUERY_TOO_MANY_ALIASES"));
+        assert_eq!(
+            code("{ b: a c: a d: a e: a f: a g: a }").as_deref(),
+            Some("QUERY_TOO_MANY_ALIASES")
+        );
+    }
+}
