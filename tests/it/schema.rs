@@ -28,7 +28,7 @@ pub(crate) struct RootField {
 
 impl RootField {
     /// The argument of `@access`, where the field has the directive.
-    fn access(&self, argument: &str) -> Option<String> {
+    pub(crate) fn access(&self, argument: &str) -> Option<String> {
         let directive = self.declaration.directives.iter().find(|found| found.name == "access")?;
         let (_, value) = directive.arguments.iter().find(|(name, _)| name == argument)?;
         Some(value.to_string())

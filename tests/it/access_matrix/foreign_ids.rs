@@ -172,18 +172,23 @@ async fn the_parent_of_an_upload() {
     }
 }
 
-/// Without a token, what is private and what does not exist look the same.
+/// Without a token, what is private and what does not exist look the same; so does what is public
+/// in another tenant.
 #[tokio::test]
 async fn anonymous_callers_cannot_tell_private_from_missing() {
     let world = World::start().await;
-    let place = world.place(false).await;
+    let (private, public) = (world.place(false).await, world.place(true).await);
     let anonymous = world.client(Actor::Anonymous);
+    let elsewhere = world.app.anonymous().with_tenant("two");
     for (kind, text, _) in &OPERATIONS[2..4] {
-        let private = json!({ "id": id_of(kind, &world, &place, "") });
-        let missing = json!({ "id": uuid::Uuid::new_v4() });
-        let answer = anonymous.graphql(text, private).await.body;
-        assert_eq!(answer, anonymous.graphql(text, missing).await.body);
-        assert_eq!(answer["errors"][0]["message"], "Not authenticated");
+        let nobody = json!({ "id": uuid::Uuid::new_v4() });
+        let missing = anonymous.graphql(text, nobody).await.body;
+        assert_eq!(missing["errors"][0]["message"], "Not authenticated");
+        let hidden = json!({ "id": id_of(kind, &world, &private, "") });
+        assert_eq!(anonymous.graphql(text, hidden).await.body, missing);
+        let open = json!({ "id": id_of(kind, &world, &public, "") });
+        assert_eq!(elsewhere.graphql(text, open.clone()).await.body, missing);
+        assert!(anonymous.graphql(text, open).await.body.get("errors").is_none());
     }
 }
 

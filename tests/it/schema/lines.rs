@@ -26,7 +26,12 @@ pub(super) fn lines(schema: &Document<'_, String>) -> Lines {
             Definition::TypeDefinition(definition) => add_type(&mut lines, definition),
             // The specification's own directives are described by the library.
             Definition::DirectiveDefinition(directive) if directive.name == "access" => {
-                add(&mut lines, "schema", "directive @access".to_owned(), &directive.description);
+                add(
+                    &mut lines,
+                    "schema",
+                    "directive @access".to_owned(),
+                    directive.description.as_ref(),
+                );
             }
             _ => {}
         }
@@ -34,20 +39,20 @@ pub(super) fn lines(schema: &Document<'_, String>) -> Lines {
     lines
 }
 
-fn add(lines: &mut Lines, owner: &str, line: String, description: &Option<String>) {
-    let described = description.as_ref().is_some_and(|text| !text.trim().is_empty());
+fn add(lines: &mut Lines, owner: &str, line: String, description: Option<&String>) {
+    let described = description.is_some_and(|text| !text.trim().is_empty());
     lines.insert(line, Facts { described, demanded: false, owner: owner.to_owned() });
 }
 
 fn add_type(lines: &mut Lines, definition: &TypeDefinition<'_, String>) {
     match definition {
         TypeDefinition::Scalar(found) => {
-            add(lines, "schema", format!("scalar {}", found.name), &found.description);
+            add(lines, "schema", format!("scalar {}", found.name), found.description.as_ref());
         }
         TypeDefinition::Enum(found) => add_enum(lines, found),
         TypeDefinition::InputObject(found) => {
             let owner = format!("input {}", found.name);
-            add(lines, "schema", owner.clone(), &found.description);
+            add(lines, "schema", owner.clone(), found.description.as_ref());
             for field in &found.fields {
                 add_input(lines, &owner, format!("{owner}.{}", written(field)), field);
             }
@@ -60,14 +65,14 @@ fn add_type(lines: &mut Lines, definition: &TypeDefinition<'_, String>) {
 
 fn add_enum(lines: &mut Lines, found: &EnumType<'_, String>) {
     let owner = format!("enum {}", found.name);
-    add(lines, "schema", owner.clone(), &found.description);
+    add(lines, "schema", owner.clone(), found.description.as_ref());
     for value in &found.values {
-        add(lines, &owner, format!("{owner}.{}", value.name), &value.description);
+        add(lines, &owner, format!("{owner}.{}", value.name), value.description.as_ref());
     }
 }
 
 fn add_object(lines: &mut Lines, found: &ObjectType<'_, String>) {
-    add(lines, "schema", format!("type {}", found.name), &found.description);
+    add(lines, "schema", format!("type {}", found.name), found.description.as_ref());
     for field in &found.fields {
         add_field(lines, &found.name, field);
     }
@@ -75,7 +80,7 @@ fn add_object(lines: &mut Lines, found: &ObjectType<'_, String>) {
 
 fn add_field(lines: &mut Lines, object: &str, field: &Field<'_, String>) {
     let owner = format!("{object}.{}", field.name);
-    add(lines, object, format!("{owner}: {}", field.field_type), &field.description);
+    add(lines, object, format!("{owner}: {}", field.field_type), field.description.as_ref());
     for argument in &field.arguments {
         add_input(lines, &owner, format!("{owner}({})", written(argument)), argument);
     }
