@@ -18,57 +18,58 @@ const OPERATIONS: [(&str, &str, Expected); 16] = [
         "upload",
         "mutation($id: JSON!, $b: UUID!) { createGeneration(input: { boardId: $b,
             generatorName: \"image-edit\", artifactType: IMAGE, inputParams: { image: $id } }) { id } }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("Generation not found"),
     ),
     (
         "upload",
         "mutation($id: JSON!, $b: UUID!, $own: JSON) { createGeneration(input: { boardId: $b,
             generatorName: \"image-collage\", artifactType: IMAGE,
             inputParams: { images: [$own, $id] } }) { id } }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("Generation not found"),
     ),
     (
         "upload",
         "mutation($id: UUID!, $b: UUID!, $url: String) { uploadArtifact(input: { boardId: $b,
             artifactType: IMAGE, fileUrl: $url, parentGenerationId: $id }) { id } }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("Generation not found"),
     ),
     (
         "user",
         "mutation($id: UUID!, $b: UUID!) { addBoardMember(input: { boardId: $b, userId: $id }) { id } }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("User not found"),
     ),
     (
         "user",
         "mutation($id: UUID!, $b: UUID!) { removeBoardMember(boardId: $b, userId: $id) { id } }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("Member not found"),
     ),
     (
         "user",
         "mutation($id: UUID!, $b: UUID!) {
             updateBoardMemberRole(boardId: $b, userId: $id, role: ADMIN) { id } }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("Member not found"),
     ),
     (
         "tag",
         "mutation($id: UUID!, $g: UUID!) { addTagToGeneration(generationId: $g, tagId: $id) { id } }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("Tag not found"),
     ),
     (
         "tag",
         "mutation($id: UUID!, $g: UUID!) { removeTagFromGeneration(generationId: $g, tagId: $id) }",
-        Expected::Code("NOT_FOUND"),
+        Expected::Missing("Tag not found"),
     ),
-    ("board", "mutation($id: UUID!) { deleteBoard(id: $id) }", Expected::Code("NOT_FOUND")),
-    ("generation", "mutation($id: UUID!) { regenerate(id: $id) { id } }", Expected::Code("NOT_FOUND")),
-    ("tag", "mutation($id: UUID!) { deleteTag(id: $id) }", Expected::Code("NOT_FOUND")),
+    ("board", "mutation($id: UUID!) { deleteBoard(id: $id) }", Expected::Missing("Board not found")),
+    ("generation", "mutation($id: UUID!) { regenerate(id: $id) { id } }", Expected::Missing("Generation not found")),
+    ("tag", "mutation($id: UUID!) { deleteTag(id: $id) }", Expected::Missing("Tag not found")),
 ];
 
 #[derive(Clone, Copy)]
 enum Expected {
     Null,
     Empty,
-    Code(&'static str),
+    /// `NOT_FOUND` with this message.
+    Missing(&'static str),
 }
 
 /// A caller's own board and what is on it.
@@ -121,7 +122,10 @@ async fn an_id_of_another_tenant_is_as_one_that_does_not_exist() {
             match expected {
                 Expected::Null => assert!(is_data(&answer, &Value::Null), "{text}: {answer}"),
                 Expected::Empty => assert!(is_data(&answer, &json!([])), "{text}: {answer}"),
-                Expected::Code(code) => assert_eq!(code_of(&answer), code, "{text}: {answer}"),
+                Expected::Missing(message) => {
+                    assert_eq!(code_of(&answer), "NOT_FOUND", "{text}: {answer}");
+                    assert_eq!(answer["errors"][0]["message"], message, "{text}");
+                }
             }
         }
     }
