@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use self::{
     operations::{Effect, Operation, operation},
-    world::{Actor, World},
+    world::{Actor, Place, World},
 };
 use crate::support::Socket;
 
@@ -171,15 +171,19 @@ async fn hold_to_the_table(public: bool) {
     let before = world.snapshot(&place).await;
     let mut differences = Vec::new();
     for row in rows() {
+        let effect = Effect::of(row.key);
+        let mut fresh: Option<Place> = None;
         for ((actor, expected), socket) in row.expected(public).zip(&mut sockets) {
-            let effect = Effect::of(row.key);
-            let fresh = match (effect, expected) {
-                (Effect::Consumes, 'd') => Some(world.place(public).await),
-                _ => None,
-            };
-            let target = match (&fresh, effect, expected) {
-                (Some(fresh), ..) => fresh,
-                (None, Effect::Adds, 'd') => &busy,
+            if effect != Effect::ConsumesOwn {
+                fresh = None;
+            }
+            let target = match (effect, expected) {
+                (Effect::Adds, 'd') => &busy,
+                (Effect::ConsumesTag, 'd') => fresh.insert(world.only_a_tag().await),
+                (Effect::Consumes | Effect::ConsumesOwn, 'd') => match &mut fresh {
+                    Some(place) => place,
+                    none => none.insert(world.place(public).await),
+                },
                 _ => &place,
             };
             let asked = operation(row.key, &world, actor, target);

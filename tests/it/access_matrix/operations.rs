@@ -19,8 +19,12 @@ pub(super) enum Effect {
     Reads,
     /// It can be done again and again.
     Adds,
+    /// Each caller can do it once, to something of their own.
+    ConsumesOwn,
     /// It can be done once.
     Consumes,
+    /// It can be done once, and needs no more than a tag.
+    ConsumesTag,
 }
 
 impl Effect {
@@ -29,18 +33,18 @@ impl Effect {
             "createBoard" | "updateBoard" | "createGeneration" | "regenerate"
             | "retryGeneration" | "uploadArtifact" | "createTag" | "updateTag"
             | "addTagToGeneration" => Self::Adds,
+            "removeBoardMember/self" | "cancelGeneration/own" | "deleteGeneration/own" => {
+                Self::ConsumesOwn
+            }
             "deleteBoard"
             | "addBoardMember"
             | "removeBoardMember"
-            | "removeBoardMember/self"
             | "updateBoardMemberRole"
             | "updateBoardMemberRole/self"
-            | "cancelGeneration/own"
             | "cancelGeneration/other"
-            | "deleteGeneration/own"
             | "deleteGeneration/other"
-            | "deleteTag"
             | "removeTagFromGeneration" => Self::Consumes,
+            "deleteTag" => Self::ConsumesTag,
             _ => Self::Reads,
         }
     }

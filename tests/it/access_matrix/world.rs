@@ -70,6 +70,7 @@ pub(super) struct World {
 }
 
 /// A board with members, generations and a tag.
+#[derive(Default)]
 pub(super) struct Place {
     pub(super) board: String,
     pub(super) tag: String,
@@ -175,6 +176,14 @@ impl World {
         let marks = json!({ "c": cancelled, "g": generations[&Actor::Owner], "t": tag });
         owner.data(mark, marks).await;
         Place { board, tag, tag_slug, generations, cancelled }
+    }
+
+    /// A place of which there is nothing but the tag.
+    pub(super) async fn only_a_tag(&self) -> Place {
+        let tag_slug = self.unique("tag");
+        let query = "mutation($s: String!) { createTag(input: { name: $s }) { id } }";
+        let made = self.client(Actor::Owner).data(query, json!({ "s": tag_slug })).await;
+        Place { tag: text(&made["createTag"]["id"]), tag_slug, ..Place::default() }
     }
 
     /// All that a refused change could have changed, as the owner sees it.
