@@ -5,4 +5,6 @@
 
 mod support;
 
+mod access_matrix;
+mod schema;
 mod start;
