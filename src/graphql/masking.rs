@@ -1,12 +1,15 @@
 //! The last look at every answer before it leaves, on every transport: errors are put into the form
-//! that a client may read. Hooks both plain requests and subscriptions.
+//! that a client may read. Hooks both plain requests and subscriptions. Where a field that may be null
+//! fails, it is null and its siblings stay (GraphQL specification, section 6.4.4); the library would
+//! pass the error on to the parent.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_graphql::{
-    Response, ServerResult, Variables,
+    Response, ServerError, ServerResult, Value, Variables,
     extensions::{
-        Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextSubscribe,
+        Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextResolve,
+        NextSubscribe, ResolveInfo,
     },
     parser::types::{DocumentOperations, ExecutableDocument},
 };
@@ -40,25 +43,32 @@ pub(super) struct Masking(pub(super) Limits);
 
 impl ExtensionFactory for Masking {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(MaskingOf(self.0))
+        Arc::new(MaskingOf { limits: self.0, of_nullable_fields: Arc::default() })
     }
 }
 
-struct MaskingOf(Limits);
+/// Errors of fields that are null for it, until the answer is complete.
+type FieldErrors = Arc<Mutex<Vec<ServerError>>>;
 
-impl MaskingOf {
-    fn present(limits: Limits, mut response: Response) -> Response {
-        for error in &mut response.errors {
-            present(error, &limits);
-        }
-        response
+/// Made for each operation.
+struct MaskingOf {
+    limits: Limits,
+    of_nullable_fields: FieldErrors,
+}
+
+fn presented(limits: Limits, fields: &FieldErrors, mut response: Response) -> Response {
+    let mut fields = fields.lock().unwrap_or_else(PoisonError::into_inner);
+    response.errors.append(&mut fields);
+    for error in &mut response.errors {
+        present(error, &limits);
     }
+    response
 }
 
 #[async_trait::async_trait]
 impl Extension for MaskingOf {
     async fn request(&self, context: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        Self::present(self.0, next.run(context).await)
+        presented(self.limits, &self.of_nullable_fields, next.run(context).await)
     }
 
     fn subscribe<'s>(
@@ -67,8 +77,10 @@ impl Extension for MaskingOf {
         stream: BoxStream<'s, Response>,
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
-        let limits = self.0;
-        next.run(context, stream).map(move |response| Self::present(limits, response)).boxed()
+        let (limits, fields) = (self.limits, Arc::clone(&self.of_nullable_fields));
+        next.run(context, stream)
+            .map(move |response| presented(limits, &fields, response))
+            .boxed()
     }
 
     async fn parse_query(
@@ -82,7 +94,25 @@ impl Extension for MaskingOf {
         if let Some(label) = context.data_opt::<RequestLabel>() {
             label.set(&document);
         }
-        self.0.check_aliases(&document)?;
+        self.limits.check_aliases(&document)?;
         Ok(document)
+    }
+
+    async fn resolve(
+        &self,
+        context: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let may_be_null = !info.return_type.ends_with('!');
+        match next.run(context, info).await {
+            Err(error) if may_be_null => {
+                let mut fields =
+                    self.of_nullable_fields.lock().unwrap_or_else(PoisonError::into_inner);
+                fields.push(error);
+                Ok(None)
+            }
+            outcome => outcome,
+        }
     }
 }
