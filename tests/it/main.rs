@@ -5,4 +5,9 @@
 
 mod support;
 
+mod isolation;
+mod plans;
 mod start;
+mod statements;
+mod tenants;
+mod tokens;
