@@ -61,9 +61,9 @@ async fn plan(connection: &DatabaseConnection, sql: &str) -> String {
 
 fn scans(plan: &str) -> bool {
     LARGE.iter().any(|table| {
-        plan.lines().filter_map(|line| line.split_once("Seq Scan on ")).any(|(_, rest)| {
-            rest.split_whitespace().next() == Some(table)
-        })
+        plan.lines()
+            .filter_map(|line| line.split_once("Seq Scan on "))
+            .any(|(_, rest)| rest.split_whitespace().next() == Some(table))
     })
 }
 

@@ -108,7 +108,8 @@ async fn lists_of_boards_cost_the_same_with_one_and_with_fifty() {
         }
         costs.push(round);
     }
-    let expected = [("myBoards", 5), ("publicBoards", 4), ("searchBoards", 2), ("recentGenerations", 4)];
+    let expected =
+        [("myBoards", 5), ("publicBoards", 4), ("searchBoards", 2), ("recentGenerations", 4)];
     assert_eq!(costs[0], expected, "with one board");
     assert_eq!(costs[1], expected, "with fifty");
 }

@@ -238,7 +238,8 @@ async fn with_one_tenant_everything_is_in_it() {
 async fn rest_and_sockets_judge_the_tenant_too() {
     let app = many(|_| {}).await;
     let path = format!("/api/sse/generations/{}/progress", Uuid::now_v7());
-    let cases = [(None, 400, REQUIRED), (Some("unknown"), 404, NOT_FOUND), (Some("club"), 403, FORBIDDEN)];
+    let cases =
+        [(None, 400, REQUIRED), (Some("unknown"), 404, NOT_FOUND), (Some("club"), 403, FORBIDDEN)];
     for (tenant, status, code) in cases {
         let mut caller = app.user("ada");
         caller.tenant = tenant.map(str::to_owned);

@@ -53,7 +53,8 @@ fn faults_of_the_form() -> Vec<Fault> {
     let (message, signature) = good.rsplit_once('.').expect("a signature");
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     let (head, payload) = message.split_once('.').expect("a payload");
-    let other_payload = URL_SAFE_NO_PAD.encode(json!({ "sub": "eve", "exp": now + 60 }).to_string());
+    let other_payload =
+        URL_SAFE_NO_PAD.encode(json!({ "sub": "eve", "exp": now + 60 }).to_string());
     let claims = format!(r#"{{"sub":"ada","exp":{}}}"#, now + 60);
     let none = |name: &str| unsigned(&format!(r#"{{"alg":"{name}"}}"#), &claims);
     vec![
@@ -176,7 +177,8 @@ async fn a_token_that_is_valid_for_another_audience_is_not_valid_here() {
 async fn clocks_may_differ_by_the_leeway() {
     let app = TestApp::start().await;
     let now = Utc::now().timestamp();
-    for claims in [json!({ "sub": "ada", "exp": now - 5 }), json!({ "sub": "ada", "nbf": now + 25 })]
+    for claims in
+        [json!({ "sub": "ada", "exp": now - 5 }), json!({ "sub": "ada", "nbf": now + 25 })]
     {
         assert_eq!(subject(&app, &Issuer::trusted().token(&claims)).await, "ada");
     }
@@ -308,9 +310,7 @@ async fn refused_by_socket(app: &TestApp, fault: &Fault) {
     let params: serde_json::Map<String, Value> = names
         .iter()
         .zip(&fault.1)
-        .map(|(name, value)| {
-            ((*name).to_owned(), json!(String::from_utf8_lossy(value.as_bytes())))
-        })
+        .map(|(name, value)| ((*name).to_owned(), json!(String::from_utf8_lossy(value.as_bytes()))))
         .collect();
     let mut socket = Socket::connect(&app.anonymous()).await;
     socket.send(json!({ "type": "connection_init", "payload": params })).await;
@@ -322,7 +322,8 @@ async fn refused_by_socket(app: &TestApp, fault: &Fault) {
     let subscription = "subscription($id: UUID!) { boardUpdated(boardId: $id) { id } }";
     socket.start("s", subscription, json!({ "id": Uuid::now_v7() })).await;
     let answer = socket.next().await.expect("an answer");
-    let errors = if answer["type"] == "error" { &answer["payload"] } else { &answer["payload"]["errors"] };
+    let errors =
+        if answer["type"] == "error" { &answer["payload"] } else { &answer["payload"]["errors"] };
     assert_eq!(errors[0]["message"], "Invalid or expired token", "{}: {answer}", fault.0);
     assert_eq!(errors[0]["extensions"]["code"], "UNAUTHENTICATED", "{}: {answer}", fault.0);
 }
