@@ -78,9 +78,7 @@ impl Extension for MaskingOf {
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
         let (limits, fields) = (self.limits, Arc::clone(&self.of_nullable_fields));
-        next.run(context, stream)
-            .map(move |response| presented(limits, &fields, response))
-            .boxed()
+        next.run(context, stream).map(move |response| presented(limits, &fields, response)).boxed()
     }
 
     async fn parse_query(

@@ -7,7 +7,7 @@ use sea_orm::{
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{Events, Inner, Store, Statements};
+use super::{Events, Inner, Statements, Store};
 use crate::{config::DatabaseUrl, error::Result};
 
 /// How long a request waits for a connection before it is refused.

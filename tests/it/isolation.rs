@@ -132,6 +132,12 @@ struct ModelBoard {
     generations: BTreeSet<String>,
 }
 
+impl ModelBoard {
+    fn is_of(&self, user: usize) -> bool {
+        self.owner == user || self.members.contains(&user)
+    }
+}
+
 /// What there is in one tenant, going by its own answers.
 struct World {
     name: &'static str,
@@ -158,10 +164,6 @@ impl World {
             users.push(user);
         }
         Self { name, users, user_ids, boards: BTreeMap::new(), tags: BTreeMap::new() }
-    }
-
-    fn sees(&self, user: usize, board: &ModelBoard) -> bool {
-        board.is_public || board.owner == user || board.members.contains(&user)
     }
 
     /// The model follows an operation that went well.
@@ -400,10 +402,10 @@ impl Walk {
             }
         };
         let board = self.id(tenant, Kind::Board);
-        Self::creation(&board, generator, params, words)
+        Self::creation(&board, generator, &params, words)
     }
 
-    fn creation(board: &str, generator: &str, params: Value, words: &str) -> Call {
+    fn creation(board: &str, generator: &str, params: &Value, words: &str) -> Call {
         let input = json!({ "boardId": board, "generatorName": generator, "artifactType": "IMAGE",
             "inputParams": params, "metadata": { "name": words } });
         Self::graphql(
@@ -425,7 +427,7 @@ impl Walk {
         let images = self.ids[&Kind::Image].iter().filter(|(_, of)| *of == tenant);
         let image = images.map(|(id, _)| id.clone()).next().expect("a picture");
         let params = json!({ "image": image, "grayscale": true });
-        let derive = Self::creation(&board, "image-edit", params, "mark");
+        let derive = Self::creation(&board, "image-edit", &params, "mark");
         self.perform(tenant, Some(0), derive).await;
         assert_eq!(self.worlds[tenant].boards[&board].generations.len(), 2);
     }
@@ -559,9 +561,9 @@ impl Walk {
         };
         let seed = self.seed;
         assert_eq!(listed("publicBoards"), ids(&|board| board.is_public), "seed {seed}");
-        let own = |board: &ModelBoard| board.owner == user || board.members.contains(&user);
+        let own = |board: &ModelBoard| board.is_of(user);
         assert_eq!(listed("myBoards"), ids(&own), "seed {seed}");
-        let visible = |board: &ModelBoard| world.sees(user, board);
+        let visible = |board: &ModelBoard| board.is_public || board.is_of(user);
         assert_eq!(listed("searchBoards"), ids(&visible), "seed {seed}");
         assert_eq!(listed("tags"), world.tags.keys().cloned().collect(), "seed {seed}");
         let shown = world.boards.values().filter(|board| visible(board));

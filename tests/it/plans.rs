@@ -95,7 +95,9 @@ async fn no_list_scans_a_table() {
         assert!(statements.len() > 1, "{query}: {statements:?}");
         for sql in statements {
             let plan = plan(&connection, &sql).await;
-            if scans(&plan) {
+            // Public boards come from an index in their order: a page costs its rows, not them all.
+            let is_sorted = sql.contains("LIMIT 20") && plan.contains("Sort");
+            if scans(&plan) || (is_sorted && query.contains("publicBoards(")) {
                 bad.push(format!("{query}\n{sql}\n{plan}"));
             }
         }
