@@ -31,7 +31,7 @@ impl MemberObject {
 
     /// Id of the member.
     async fn user_id(&self) -> Uuid {
-        self.0.user.into()
+        self.0.user.id.into()
     }
 
     /// What the member may do.
@@ -50,8 +50,8 @@ impl MemberObject {
     }
 
     /// The member.
-    async fn user(&self, context: &Context<'_>) -> Result<UserObject> {
-        UserObject::load(context, self.0.user).await
+    async fn user(&self) -> UserObject {
+        self.0.user.clone().into()
     }
 
     /// The user who added the member.

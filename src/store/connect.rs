@@ -1,19 +1,13 @@
 //! Opening the pools: one writer and several readers on SQLite, one pool on PostgreSQL.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{Events, Inner, Store};
+use super::{Events, Inner, Statements, Store};
 use crate::{config::DatabaseUrl, error::Result};
 
 /// How long a request waits for a connection before it is refused.
@@ -32,7 +26,7 @@ impl Store {
         max_connections: u32,
         statement_timeout: Duration,
     ) -> Result<Self> {
-        let statements = Arc::new(AtomicU64::new(0));
+        let statements = Arc::<Statements>::default();
         let (mut read, mut write) = if url.is_sqlite() {
             let write = Database::connect(sqlite_options(url, 1, false)).await?;
             let readers = max_connections.min(SQLITE_READERS);
@@ -49,8 +43,8 @@ impl Store {
             let pool = Database::connect(options).await?;
             (pool.clone(), pool)
         };
-        count_statements(&mut read, &statements);
-        count_statements(&mut write, &statements);
+        note_statements(&mut read, &statements);
+        note_statements(&mut write, &statements);
         Ok(Self(Arc::new(Inner { read, write, events: Events::new(), statements })))
     }
 }
@@ -75,9 +69,7 @@ fn sqlite_options(url: &DatabaseUrl, max_connections: u32, read_only: bool) -> C
     options
 }
 
-fn count_statements(connection: &mut DatabaseConnection, counter: &Arc<AtomicU64>) {
-    let counter = Arc::clone(counter);
-    connection.set_metric_callback(move |_| {
-        counter.fetch_add(1, Ordering::Relaxed);
-    });
+fn note_statements(connection: &mut DatabaseConnection, statements: &Arc<Statements>) {
+    let statements = Arc::clone(statements);
+    connection.set_metric_callback(move |info| statements.note(info.statement));
 }

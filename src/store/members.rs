@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, JoinType,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
-    AuthorizedBoard, Board, Scope, corrupt,
+    AuthorizedBoard, Board, Scope, User, corrupt,
     entity::{
         board_members::{self, Column, Entity},
         users,
@@ -27,7 +27,7 @@ pub struct Membership {
     /// The board.
     pub board: BoardId,
     /// The member.
-    pub user: UserId,
+    pub user: User,
     /// What the member may do.
     pub role: MemberRole,
     /// Who added the member.
@@ -36,14 +36,12 @@ pub struct Membership {
     pub joined_at: DateTime<Utc>,
 }
 
-impl TryFrom<board_members::Model> for Membership {
-    type Error = Error;
-
-    fn try_from(row: board_members::Model) -> Result<Self> {
+impl Membership {
+    fn read(row: board_members::Model, user: users::Model) -> Result<Self> {
         Ok(Self {
             id: row.id.into(),
             board: row.board_id.into(),
-            user: row.user_id.into(),
+            user: user.into(),
             role: row.role.parse().map_err(|()| corrupt("board_members", "role"))?,
             invited_by: row.invited_by.map(UserId),
             joined_at: row.joined_at,
@@ -52,19 +50,26 @@ impl TryFrom<board_members::Model> for Membership {
 }
 
 impl Scope {
-    /// The members of boards, which the viewer has been found to see, in the order of joining.
+    /// The members of boards with their profiles, in the order of joining. The
+    /// viewer has been found to see the boards.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn members_of(&self, boards: &[BoardId]) -> Result<Vec<Membership>> {
+        let to_user: sea_orm::RelationDef = Entity::belongs_to(users::Entity)
+            .from((Column::TenantId, Column::UserId))
+            .to((users::Column::TenantId, users::Column::Id))
+            .into();
         let rows = self
             .find::<Entity>()
             .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
+            .join(JoinType::InnerJoin, to_user)
+            .select_also(users::Entity)
             .order_by_asc(Column::JoinedAt)
             .order_by_asc(Column::Id)
             .all(self.read())
             .await?;
-        rows.into_iter().map(Membership::try_from).collect()
+        rows.into_iter().filter_map(|(row, user)| Some(Membership::read(row, user?))).collect()
     }
 
     /// The board, if the viewer may take `member` off it: admins and the owner may take off anyone,

@@ -11,6 +11,7 @@ mod members;
 mod migrate;
 mod scope;
 mod search;
+mod statements;
 mod system;
 mod tags;
 mod uploads;
@@ -19,10 +20,7 @@ mod visibility;
 mod watch;
 mod worker;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{
@@ -31,6 +29,7 @@ use sea_orm::{
 };
 
 use crate::error::{Error, Result};
+use statements::Statements;
 
 pub use boards::{AuthorizedBoard, Board, BoardChanges, NewBoard};
 pub use events::{Event, Events, Subject};
@@ -55,7 +54,7 @@ struct Inner {
     read: DatabaseConnection,
     write: DatabaseConnection,
     events: Events,
-    statements: Arc<AtomicU64>,
+    statements: Arc<Statements>,
 }
 
 impl Store {
@@ -68,7 +67,13 @@ impl Store {
     /// SQL statements sent since the start, without BEGIN and COMMIT.
     #[must_use]
     pub fn statement_count(&self) -> u64 {
-        self.0.statements.load(Ordering::Relaxed)
+        self.0.statements.count()
+    }
+
+    /// Shows every statement from now on to `observer`, as SQL with its values in it. For tests that
+    /// read query plans; only the first observer is shown anything.
+    pub fn observe_statements(&self, observer: impl Fn(&str) + Send + Sync + 'static) {
+        self.0.statements.observe(Box::new(observer));
     }
 
     /// The queries that know no tenant yet: tenant lookup, sign-in, administration.

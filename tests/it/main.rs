@@ -3,8 +3,13 @@
 //! SQLite is always tested; with `BOARDS_TEST_DATABASE_URL` set to a PostgreSQL server, every test
 //! runs there instead (run the suite twice for both).
 
-mod support;
-
 mod access_matrix;
+mod isolation;
+mod plans;
 mod schema;
 mod start;
+mod statements;
+mod tenants;
+mod tokens;
+
+mod support;

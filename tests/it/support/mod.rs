@@ -4,6 +4,7 @@ mod app;
 mod client;
 mod database;
 mod generators;
+mod issuer;
 mod socket;
 mod wait;
 
@@ -11,5 +12,6 @@ pub(crate) use app::{SECRET, SIGNING_SECRET, TestApp, TestAppBuilder};
 pub(crate) use client::{Answer, Client, png, text, token};
 pub(crate) use database::on_postgres;
 pub(crate) use generators::{FAILING, PANICKING, SLOW, test_generators};
+pub(crate) use issuer::{Issuer, unsigned};
 pub(crate) use socket::Socket;
 pub(crate) use wait::eventually;
