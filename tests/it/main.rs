@@ -5,4 +5,11 @@
 
 mod support;
 
+mod boards;
+mod generations;
+mod lineage;
+mod links;
+mod lists;
 mod start;
+mod tags;
+mod uploads;
