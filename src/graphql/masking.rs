@@ -17,6 +17,7 @@ use super::{
     Limits,
     completion::{Completion, Shapes},
     error::present,
+    omission::omit_absent,
 };
 
 /// The name of the operation, for the log line of the request. Set once the document is read.
@@ -91,11 +92,12 @@ impl Extension for MaskingOf {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        let document = next.run(context, query, variables).await?;
+        let mut document = next.run(context, query, variables).await?;
         if let Some(label) = context.data_opt::<RequestLabel>() {
             label.set(&document);
         }
         self.limits.check_aliases(&document)?;
+        omit_absent(&mut document, variables);
         let _ = self.document.set((document.clone(), variables.clone()));
         Ok(document)
     }

@@ -14,6 +14,7 @@ mod lineage;
 mod loader;
 mod masking;
 mod member;
+mod omission;
 mod schema;
 mod session;
 mod subscription;
