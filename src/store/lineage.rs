@@ -96,9 +96,9 @@ impl Scope {
 
 /// The recursive statement. The depth bounds cycles; UNION drops what was found twice at one depth.
 fn walk(direction: Direction) -> String {
-    let (near, far) = match direction {
-        Direction::Ancestry => ("generation_id", "input_id"),
-        Direction::Descendants => ("input_id", "generation_id"),
+    let (near, far, order) = match direction {
+        Direction::Ancestry => ("generation_id", "input_id", "position, far_id"),
+        Direction::Descendants => ("input_id", "generation_id", "far_id, position"),
     };
     let visible = format!(
         "EXISTS (SELECT 1 FROM generations g JOIN boards b ON b.tenant_id = g.tenant_id AND b.id = g.board_id \
@@ -113,6 +113,6 @@ fn walk(direction: Direction) -> String {
            SELECT e.{near}, e.{far}, e.role, e.position, w.depth + 1 \
              FROM walk w JOIN generation_inputs e ON e.{near} = w.far_id \
             WHERE e.tenant_id = $1 AND w.depth < $3 AND {visible}) \
-         SELECT DISTINCT near_id, far_id, role, position FROM walk ORDER BY near_id, position, far_id LIMIT $5"
+         SELECT DISTINCT near_id, far_id, role, position FROM walk ORDER BY near_id, {order} LIMIT $5"
     )
 }
