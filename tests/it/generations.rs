@@ -18,6 +18,7 @@ const REGENERATE: &str = "mutation($id: UUID!) { regenerate(id: $id) {
 const RETRY: &str = "mutation($id: UUID!) { retryGeneration(id: $id) { id status inputParams } }";
 const COUNT: &str = "query($id: UUID!) { board(id: $id) { generationCount } }";
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write the value in place")]
 fn request(board: &str, generator: &str, kind: &str, params: Value) -> Value {
     json!({ "i": {
         "boardId": board, "generatorName": generator, "artifactType": kind, "inputParams": params,

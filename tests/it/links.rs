@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::support::{Client, SIGNING_SECRET, TestApp, png, text};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 const DIGITS: &str = "0123456789";
 
 fn signer(secret: &str) -> LinkSigner {

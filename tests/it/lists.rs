@@ -129,7 +129,9 @@ async fn boards_of_the_same_moment_neither_repeat_nor_skip() {
             orders.push(is_total(&ada, "myBoards", &arguments, expected).await);
         }
         let mut reversed = orders.clone();
-        reversed.iter_mut().for_each(|order| order.reverse());
+        for order in &mut reversed {
+            order.reverse();
+        }
         assert_eq!((&orders[0], &orders[2]), (&reversed[1], &reversed[3]), "{role}");
         assert_ne!(orders[0], orders[2], "the two sort keys differ");
     }

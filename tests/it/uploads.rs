@@ -251,20 +251,20 @@ async fn a_stream_that_is_too_long_is_cut_early() {
          --x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n",
         ada.token.as_deref().expect("a token"),
     );
-    let (mut answers, mut stream) =
+    let (mut incoming, mut outgoing) =
         TcpStream::connect(app.address).await.expect("connected").into_split();
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    outgoing.write_all(head.as_bytes()).await.expect("sent");
     let chunk = vec![b'x'; 64 * 1024];
     let send = async {
         let mut sent = 0;
-        while sent < SENT_AT_MOST && stream.write_all(&chunk).await.is_ok() {
+        while sent < SENT_AT_MOST && outgoing.write_all(&chunk).await.is_ok() {
             sent += chunk.len();
         }
         sent
     };
     let answer = async {
         let mut answer = vec![0; 4096];
-        let length = answers.read(&mut answer).await.unwrap_or(0);
+        let length = incoming.read(&mut answer).await.unwrap_or(0);
         String::from_utf8_lossy(&answer[..length]).into_owned()
     };
     let (sent, answer) = tokio::join!(send, answer);

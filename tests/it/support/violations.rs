@@ -13,7 +13,7 @@ impl Answer {
 }
 
 impl Client {
-    /// Runs an operation that must fail with BAD_USER_INPUT for exactly these arguments.
+    /// Runs an operation that must fail with `BAD_USER_INPUT` for exactly these arguments.
     pub(crate) async fn refused_input(&self, query: &str, variables: Value, paths: &[&str]) {
         let told = variables.to_string().chars().take(200).collect::<String>();
         let answer = self.graphql(query, variables).await;
