@@ -255,7 +255,7 @@ async fn a_stream_that_is_too_long_is_cut_early() {
         TcpStream::connect(app.address).await.expect("connected").into_split();
     outgoing.write_all(head.as_bytes()).await.expect("sent");
     let chunk = vec![b'x'; 64 * 1024];
-    let send = async {
+    let sending = async {
         let mut sent = 0;
         while sent < SENT_AT_MOST && outgoing.write_all(&chunk).await.is_ok() {
             sent += chunk.len();
@@ -267,10 +267,10 @@ async fn a_stream_that_is_too_long_is_cut_early() {
         let length = incoming.read(&mut answer).await.unwrap_or(0);
         String::from_utf8_lossy(&answer[..length]).into_owned()
     };
-    let (sent, answer) = tokio::join!(send, answer);
+    let (sent, said) = tokio::join!(sending, answer);
     assert!(sent < SENT_AT_MOST / 4, "{sent} bytes were taken");
     // The answer may be lost when the connection is reset; if it came, it says why.
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 413"), "{said}");
     is_untouched(&app, &ada, &board).await;
 }
 
