@@ -2,11 +2,13 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The form in which text is searched: compatibility-normalised (NFKC) and lower-case, so that
-/// case, width and composition do not matter.
+/// The form in which text is searched: compatibility-normalised (NFKC) and without case, so that
+/// case, width and composition do not matter. By way of the capitals, because some letters have
+/// only one form in one of the cases: ß and SS, σ and ς.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
+    let lower = text.nfkc().flat_map(char::to_lowercase);
+    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }
 
 /// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere and takes `%` and `_` as letters.
@@ -52,6 +54,8 @@ mod tests {
     fn folding_ignores_case_width_and_composition() {
         assert_eq!(fold("ÄPFEL"), fold("a\u{308}pfel"));
         assert_eq!(fold("ＡＢＣ"), "abc");
+        assert_eq!((fold("Straße"), fold("STRAẞE")), (fold("STRASSE"), fold("strasse")));
+        assert_eq!(fold("Σίσυφος"), fold("ΣΊΣΥΦΟΣ"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
     Limits,
     completion::{Completion, Shapes},
     error::present,
+    omission::omit_absent,
     session::Session,
 };
 
@@ -92,10 +93,11 @@ impl Extension for MaskingOf {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        let document = next.run(context, query, variables).await?;
+        let mut document = next.run(context, query, variables).await?;
         if let Some(label) = context.data_opt::<RequestLabel>() {
             label.set(&document);
         }
+        omit_absent(&mut document, variables);
 
         let _ = self.document.set((document.clone(), variables.clone()));
         Ok(document)

@@ -15,6 +15,7 @@ mod lineage;
 mod loader;
 mod masking;
 mod member;
+mod omission;
 mod schema;
 mod session;
 mod subscription;

@@ -81,7 +81,10 @@ impl Scope {
                 "The lineage is too large to be walked whole; ask for a smaller maxDepth",
             ));
         }
-        rows.sort_by_key(|row| (row.position, row.far_id));
+        match direction {
+            Direction::Ancestry => rows.sort_by_key(|row| (row.position, row.far_id)),
+            Direction::Descendants => rows.sort_by_key(|row| (row.far_id, row.position)),
+        }
         let mut graphs: HashMap<GenerationId, LineageGraph> = HashMap::new();
         let mut seen = HashSet::new();
         for EdgeRow { root_id, near_id, far_id, role, .. } in rows {

@@ -21,9 +21,8 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn search_boards(&self, text: &str, page: Page) -> Result<Vec<Board>> {
-        let pattern = like_pattern(&fold(text));
-        let in_title = holds(Column::TitleFolded, Column::Title, &pattern);
-        let in_description = holds(Column::DescriptionFolded, Column::Description, &pattern);
+        let in_title = holds(Column::TitleFolded, Column::Title, text);
+        let in_description = holds(Column::DescriptionFolded, Column::Description, text);
         let title_first = CaseStatement::new().case(in_title.clone(), 0).finally(1);
         let rows = self
             .find::<Entity>()
@@ -41,7 +40,9 @@ impl Scope {
 }
 
 /// Rows that an older server wrote have no folded copy: there the database's own `lower` must do.
-fn holds(folded: Column, plain: Column, pattern: &str) -> SimpleExpr {
-    let text = Func::coalesce([Expr::col(folded), Func::lower(Expr::col(plain)).into()]);
-    Expr::expr(text).like(LikeExpr::new(pattern).escape('\\'))
+fn holds(folded: Column, plain: Column, text: &str) -> SimpleExpr {
+    let like = |pattern: &str| LikeExpr::new(like_pattern(pattern)).escape('\\');
+    let lower = Expr::expr(Func::lower(Expr::col(plain))).like(like(&text.to_lowercase()));
+    let by_hand = Expr::col(folded).is_null().and(lower);
+    Expr::col(folded).like(like(&fold(text))).or(by_hand)
 }

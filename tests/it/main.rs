@@ -4,12 +4,19 @@
 //! runs there instead (run the suite twice for both).
 
 mod access_matrix;
+mod boards;
+mod generations;
 mod isolation;
+mod lineage;
+mod links;
+mod lists;
 mod plans;
 mod schema;
 mod start;
 mod statements;
+mod tags;
 mod tenants;
 mod tokens;
+mod uploads;
 
 mod support;

@@ -3,15 +3,21 @@
 mod app;
 mod client;
 mod database;
+mod file_server;
 mod generators;
 mod issuer;
 mod socket;
+pub(crate) mod sql;
+mod uploads;
+mod violations;
 mod wait;
 
 pub(crate) use app::{SECRET, SIGNING_SECRET, TestApp, TestAppBuilder};
 pub(crate) use client::{Answer, Client, png, text, token};
 pub(crate) use database::on_postgres;
+pub(crate) use file_server::FileServer;
 pub(crate) use generators::{FAILING, PANICKING, SLOW, test_generators};
 pub(crate) use issuer::{Issuer, unsigned};
 pub(crate) use socket::Socket;
+pub(crate) use uploads::upload_form;
 pub(crate) use wait::eventually;

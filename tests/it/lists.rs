@@ -1,0 +1,325 @@
+//! Lists: their windows, their order, and what a search finds.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{Client, TestApp, sql, text};
+
+const SORTS: [&str; 4] = ["CREATED_ASC", "CREATED_DESC", "UPDATED_ASC", "UPDATED_DESC"];
+const SEARCH: &str = "query($q: String!, $l: Int, $o: Int) {
+    searchBoards(query: $q, limit: $l, offset: $o) { title } }";
+
+fn moment(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000 + seconds, 0).expect("a time")
+}
+
+/// Gives every row of a table one of three moments, so that most rows tie with others.
+async fn make_ties(app: &TestApp, table: &str, ids: &[String]) {
+    for (index, row) in (0..).zip(ids) {
+        let statement =
+            format!("UPDATE {table} SET created_at = $1, updated_at = $2 WHERE id = $3");
+        let values = [moment(index % 3).into(), moment(-index % 3).into(), sql::id(row)];
+        assert_eq!(sql::execute(app, &statement, values).await, 1);
+    }
+}
+
+/// The ids of a list in its order, read in pages of `limit`.
+async fn pages(client: &Client, field: &str, arguments: &str, limit: usize) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    loop {
+        let offset = ids.len();
+        let query = format!("{{ {field}({arguments} limit: {limit}, offset: {offset}) {{ id }} }}");
+        let page = client.data(&query, json!({})).await[field].clone();
+        let page = page.as_array().expect("a list");
+        ids.extend(page.iter().map(|row| text(&row["id"])));
+        if page.len() < limit {
+            return ids;
+        }
+    }
+}
+
+/// Pages of any length together give the whole list, each row once.
+async fn is_total(
+    client: &Client,
+    field: &str,
+    arguments: &str,
+    expected: &[String],
+) -> Vec<String> {
+    let whole = pages(client, field, arguments, 100).await;
+    let expected: HashSet<&String> = expected.iter().collect();
+    assert_eq!(whole.iter().collect::<HashSet<_>>(), expected, "{field}({arguments})");
+    assert_eq!(whole.len(), expected.len(), "{field}({arguments})");
+    for limit in [1, 4, 7] {
+        let paged = pages(client, field, arguments, limit).await;
+        assert_eq!(paged, whole, "{field}({arguments}) by {limit}");
+    }
+    whole
+}
+
+#[tokio::test]
+async fn windows_are_0_to_100_rows_from_0() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    let board = ada.board("t", false).await;
+    let nested = format!("board(id: \"{board}\") {{ generations");
+    for (list, more, end) in [
+        ("myBoards", "", ""),
+        ("publicBoards", "", ""),
+        ("searchBoards", "query: \"t\",", ""),
+        ("recentGenerations", "", ""),
+        ("tags", "", ""),
+        (nested.as_str(), "", "}"),
+    ] {
+        let query = |window: &str| format!("{{ {list}({more} {window}) {{ id }} {end} }}");
+        for window in
+            ["limit: 0", "limit: 100", "limit: 1, offset: 2147483647", "limit: null, offset: null"]
+        {
+            ada.data(&query(window), json!({})).await;
+        }
+        for (window, paths) in [
+            ("limit: -1", ["limit"].as_slice()),
+            ("limit: 101", &["limit"]),
+            ("offset: -1", &["offset"]),
+            ("limit: 2147483647, offset: -2147483648", &["limit", "offset"]),
+        ] {
+            let query = if window.starts_with("offset") {
+                window.to_owned() + ", limit: 5"
+            } else {
+                window.to_owned()
+            };
+            ada.refused_input(
+                &format!("{{ {list}({more} {query}) {{ id }} {end} }}"),
+                json!({}),
+                paths,
+            )
+            .await;
+        }
+    }
+    let none = ada.data("{ myBoards(limit: 0) { id } }", json!({})).await;
+    assert_eq!(none["myBoards"], json!([]));
+    let default = ada.data("{ myBoards(limit: null) { id } }", json!({})).await;
+    assert_eq!(default["myBoards"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn boards_of_the_same_moment_neither_repeat_nor_skip() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.user("ada"), app.user("bob"));
+    let (mut owned, mut shared, mut public) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..9 {
+        let is_public = number % 2 == 0;
+        let board = ada.board("tie", is_public).await;
+        if is_public {
+            public.push(board.clone());
+        }
+        owned.push(board);
+        let board = bob.board("tie", false).await;
+        bob.add_member(&board, &ada, "VIEWER").await;
+        shared.push(board);
+    }
+    let all = [owned.clone(), shared.clone()].concat();
+    make_ties(&app, "boards", &all).await;
+    for (role, expected) in [("ANY", &all), ("OWNER", &owned), ("MEMBER", &shared)] {
+        let mut orders = Vec::new();
+        for sort in SORTS {
+            let arguments = format!("role: {role}, sort: {sort},");
+            orders.push(is_total(&ada, "myBoards", &arguments, expected).await);
+        }
+        let mut reversed = orders.clone();
+        for order in &mut reversed {
+            order.reverse();
+        }
+        assert_eq!((&orders[0], &orders[2]), (&reversed[1], &reversed[3]), "{role}");
+        assert_ne!(orders[0], orders[2], "the two sort keys differ");
+    }
+    for sort in SORTS {
+        is_total(&app.anonymous(), "publicBoards", &format!("sort: {sort},"), &public).await;
+    }
+    is_total(&ada, "searchBoards", "query: \"tie\",", &all).await;
+}
+
+#[tokio::test]
+async fn generations_of_the_same_moment_neither_repeat_nor_skip() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    let board = ada.board("t", false).await;
+    let mut made = Vec::new();
+    for seed in 0..13 {
+        made.push(ada.generate(&board, "pattern-image", json!({ "seed": seed })).await);
+    }
+    make_ties(&app, "generations", &made).await;
+    let recent = is_total(&ada, "recentGenerations", "", &made).await;
+    let on_board = format!("boardId: \"{board}\", status: PENDING, artifactType: IMAGE,");
+    assert_eq!(is_total(&ada, "recentGenerations", &on_board, &made).await, recent);
+    let query = "query($b: UUID!, $l: Int, $o: Int) {
+        board(id: $b) { generations(limit: $l, offset: $o) { id createdAt } } }";
+    let mut nested = Vec::new();
+    for offset in (0..15).step_by(5) {
+        let window = json!({ "b": board, "l": 5, "o": offset });
+        let page = ada.data(query, window).await["board"]["generations"].clone();
+        nested.extend(page.as_array().expect("a list").iter().map(|row| text(&row["id"])));
+    }
+    assert_eq!(nested, recent);
+}
+
+async fn found(client: &Client, query: &str) -> Vec<String> {
+    let found = client.data(SEARCH, json!({ "q": query })).await["searchBoards"].clone();
+    found.as_array().expect("a list").iter().map(|board| text(&board["title"])).collect()
+}
+
+#[tokio::test]
+async fn a_search_ignores_case_and_takes_wildcards_as_letters() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    for title in [
+        "Grüne ÄPFEL",
+        "Lange Straße",
+        "Привет МИР",
+        "ＦＵＬＬ width",
+        "50% off",
+        "500 off",
+        "snake_case",
+        "snakeXcase",
+        r"back\slash",
+        "backslash",
+        "'quoted' \"twice\"",
+        "ΣΊΣΥΦΟΣ",
+    ] {
+        ada.board(title, false).await;
+    }
+    for (query, title) in [
+        ("äpfel", "Grüne ÄPFEL"),
+        ("GRÜNE", "Grüne ÄPFEL"),
+        ("a\u{308}pf", "Grüne ÄPFEL"),
+        ("straße", "Lange Straße"),
+        ("STRASSE", "Lange Straße"),
+        ("STRAẞE", "Lange Straße"),
+        ("привет мир", "Привет МИР"),
+        ("full WIDTH", "ＦＵＬＬ width"),
+        ("ｗｉｄｔｈ", "ＦＵＬＬ width"),
+        ("0%", "50% off"),
+        ("%", "50% off"),
+        ("e_c", "snake_case"),
+        ("_", "snake_case"),
+        (r"\", r"back\slash"),
+        (r"k\s", r"back\slash"),
+        ("'quoted' \"", "'quoted' \"twice\""),
+        ("σίσυφος", "ΣΊΣΥΦΟΣ"),
+        ("  slash  ", "backslash"),
+    ] {
+        let titles = found(&ada, query).await;
+        assert!(titles.contains(&title.to_owned()), "{query} must find {title}: {titles:?}");
+        if query.trim() != "slash" {
+            assert_eq!(titles.len(), 1, "{query}: {titles:?}");
+        }
+    }
+    for query in ["%%", "__", "50_", "o%f", "\\\\", "apfel2"] {
+        assert!(found(&ada, query).await.is_empty(), "{query}");
+    }
+    for query in ["", "   ", &"x".repeat(256), "a\0"] {
+        ada.refused_input(SEARCH, json!({ "q": query }), &["query"]).await;
+    }
+    found(&ada, &"ﷺ".repeat(255)).await;
+}
+
+#[tokio::test]
+async fn a_search_finds_what_is_changed_and_puts_title_hits_first() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    let create = "mutation($t: String!, $d: String) {
+        createBoard(input: { title: $t, description: $d }) { id } }";
+    let mut ids = Vec::new();
+    for (title, description) in [
+        ("First Lamp", None),
+        ("second", Some("a LAMP")),
+        ("third lamp", Some("lamp")),
+        ("fourth", Some("lamps")),
+        ("fifth", None),
+    ] {
+        let made = ada.data(create, json!({ "t": title, "d": description })).await;
+        ids.push(text(&made["createBoard"]["id"]));
+    }
+    assert_eq!(found(&ada, "lamp").await, ["third lamp", "First Lamp", "fourth", "second"]);
+    let window = json!({ "q": "lamp", "l": 2, "o": 1 });
+    let page = ada.data(SEARCH, window).await["searchBoards"].clone();
+    assert_eq!(page, json!([{ "title": "First Lamp" }, { "title": "fourth" }]));
+    let update = "mutation($i: UpdateBoardInput!) { updateBoard(input: $i) { id } }";
+    for change in [
+        json!({ "id": ids[0], "title": "First" }),
+        json!({ "id": ids[3], "description": null }),
+        json!({ "id": ids[4], "title": "Fifth LAMP" }),
+    ] {
+        ada.data(update, json!({ "i": change })).await;
+    }
+    assert_eq!(found(&ada, "lamp").await, ["Fifth LAMP", "third lamp", "second"]);
+}
+
+#[tokio::test]
+async fn a_search_shows_only_what_the_caller_may_see() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.user("ada"), app.user("bob"));
+    bob.board("needle private", false).await;
+    bob.board("needle public", true).await;
+    let shared = bob.board("needle shared", false).await;
+    bob.add_member(&shared, &ada, "VIEWER").await;
+    ada.board("needle own", false).await;
+    assert_eq!(found(&ada, "needle").await, ["needle own", "needle shared", "needle public"]);
+    assert_eq!(app.anonymous().code(SEARCH, json!({ "q": "needle" })).await, "UNAUTHENTICATED");
+}
+
+/// An older server on the same database writes rows without the folded copies.
+#[tokio::test]
+async fn a_search_finds_what_an_older_server_wrote() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    let create = "mutation($t: String!, $d: String) {
+        createBoard(input: { title: $t, description: $d }) { id } }";
+    ada.data(create, json!({ "t": "Old APPLES", "d": "50% of a straße" })).await;
+    let unfold = "UPDATE boards SET title_folded = NULL, description_folded = NULL";
+    assert_eq!(sql::execute(&app, unfold, []).await, 1);
+    for query in ["old apples", "APPLES", "0%", "Straße"] {
+        assert_eq!(found(&ada, query).await, ["Old APPLES"], "{query}");
+    }
+    assert!(found(&ada, "50_").await.is_empty());
+}
+
+#[tokio::test]
+async fn recent_generations_are_filtered_by_board_status_and_kind() {
+    const RECENT: &str = "query($b: UUID, $s: GenerationStatus, $t: ArtifactType) {
+        recentGenerations(boardId: $b, status: $s, artifactType: $t) { id } }";
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.user("ada"), app.user("bob"));
+    let (first, second) = (ada.board("1", false).await, ada.board("2", false).await);
+    let (hidden, open) = (bob.board("3", false).await, bob.board("4", true).await);
+    let picture = ada.generate(&first, "pattern-image", json!({ "seed": 1 })).await;
+    let sound = ada.generate_as(&second, "tone-audio", "AUDIO", json!({ "frequency": 440 })).await;
+    let cancel = "mutation($id: UUID!) { cancelGeneration(id: $id) { id } }";
+    ada.data(cancel, json!({ "id": sound })).await;
+    let upload = ada.upload_text(&second, "a text").await;
+    bob.upload_text(&hidden, "a secret").await;
+    let of_bob = bob.upload_text(&open, "for all").await;
+    let nobody = Uuid::now_v7().to_string();
+    for (variables, expected) in [
+        (json!({}), vec![&of_bob, &upload, &sound, &picture]),
+        (json!({ "b": null, "s": null, "t": null }), vec![&of_bob, &upload, &sound, &picture]),
+        (json!({ "b": first }), vec![&picture]),
+        (json!({ "b": second }), vec![&upload, &sound]),
+        (json!({ "b": open }), vec![&of_bob]),
+        (json!({ "b": nobody }), vec![]),
+        (json!({ "s": "PENDING" }), vec![&picture]),
+        (json!({ "s": "CANCELLED" }), vec![&sound]),
+        (json!({ "s": "COMPLETED" }), vec![&of_bob, &upload]),
+        (json!({ "s": "FAILED" }), vec![]),
+        (json!({ "t": "TEXT" }), vec![&of_bob, &upload]),
+        (json!({ "b": second, "s": "COMPLETED", "t": "TEXT" }), vec![&upload]),
+        (json!({ "b": second, "s": "COMPLETED", "t": "AUDIO" }), vec![]),
+    ] {
+        let found = ada.data(RECENT, variables.clone()).await["recentGenerations"].clone();
+        let expected: Vec<Value> = expected.iter().map(|id| json!({ "id": id })).collect();
+        assert_eq!(found, json!(expected), "{variables}");
+    }
+    assert_eq!(ada.code(RECENT, json!({ "b": hidden })).await, "FORBIDDEN");
+}
