@@ -5,4 +5,8 @@
 
 mod support;
 
+mod http;
+mod live;
+mod masking;
 mod start;
+mod worker;
