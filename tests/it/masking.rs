@@ -8,7 +8,14 @@ use crate::support::{Client, SLOW, Socket, TestApp, graphql_path};
 
 /// What only the log may say: the table, the SQL, and whose words they are.
 const INSIDE: [&str; 9] = [
-    "generations", "no such", "relation", "does not exist", "select ", "sqlx", "sqlite", "postgres",
+    "generations",
+    "no such",
+    "relation",
+    "does not exist",
+    "select ",
+    "sqlx",
+    "sqlite",
+    "postgres",
     "sea_orm",
 ];
 const QUERY: &str = "query($id: UUID!) { generation(id: $id) { id status } }";
@@ -104,7 +111,7 @@ async fn in_parts() {
     let broken = Broken::prepare().await;
     let start = async || {
         let body = json!({ "query": SUBSCRIPTION, "variables": broken.variables() });
-        let accept = "multipart/mixed;subscriptionSpec=1.0, application/json";
+        let accept = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json";
         let request = broken.ada.post("/graphql").header("Accept", accept).json(&body);
         request.send().await.expect("an answer")
     };
@@ -136,7 +143,10 @@ async fn over_rest() {
     let form = reqwest::multipart::Form::new()
         .text("board_id", board.clone())
         .text("artifact_type", "image")
-        .part("file", reqwest::multipart::Part::bytes(crate::support::png(4, 4)).file_name("a.png"));
+        .part(
+            "file",
+            reqwest::multipart::Part::bytes(crate::support::png(4, 4)).file_name("a.png"),
+        );
     let requests = [
         broken.ada.get(&format!("/api/sse/generations/{generation}/progress")),
         broken.ada.post("/api/uploads/artifact").multipart(form),
@@ -145,8 +155,7 @@ async fn over_rest() {
         let response = request.send().await.expect("an answer");
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body: Value = response.json().await.expect("JSON");
-        let masked =
-            json!({ "error": "INTERNAL_SERVER_ERROR", "detail": "Internal server error" });
+        let masked = json!({ "error": "INTERNAL_SERVER_ERROR", "detail": "Internal server error" });
         assert_eq!(body, masked);
     }
     // A file that is not there is no secret either, whatever the database says.

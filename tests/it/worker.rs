@@ -35,8 +35,7 @@ async fn count(connection: &DatabaseConnection, sql: &str) -> i64 {
 }
 
 async fn execute(connection: &DatabaseConnection, sql: &str, values: Vec<SqlValue>) {
-    let statement =
-        Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
     let done = connection.execute_raw(statement).await.expect("executed");
     assert_eq!(done.rows_affected(), 1, "{sql}");
 }
@@ -72,7 +71,8 @@ async fn cancel(client: &Client, generation: &str) {
 }
 
 async fn remove_member(owner: &Client, board: &str, user: &Client) {
-    let query = "mutation($b: UUID!, $u: UUID!) { removeBoardMember(boardId: $b, userId: $u) { id } }";
+    let query =
+        "mutation($b: UUID!, $u: UUID!) { removeBoardMember(boardId: $b, userId: $u) { id } }";
     owner.data(query, json!({ "b": board, "u": user.id().await })).await;
 }
 
@@ -86,8 +86,11 @@ struct Busy {
 
 impl Busy {
     async fn start() -> Self {
-        let app =
-            TestApp::builder().worker().config(|config| config.worker_concurrency = 1).start().await;
+        let app = TestApp::builder()
+            .worker()
+            .config(|config| config.worker_concurrency = 1)
+            .start()
+            .await;
         let ada = app.user("ada");
         let board = ada.board("Busy", false).await;
         let blocker = ada.generate_as(&board, SLOW, "TEXT", json!({})).await;
@@ -532,7 +535,10 @@ async fn what_was_made_says_from_what_and_keeps_the_clients_data() {
     let ended = ada.ended(&generation).await;
     assert_eq!(ended["status"], "COMPLETED", "{ended}");
     assert_eq!(ended["outputMetadata"]["metadata"], metadata);
-    assert_eq!((&ended["outputMetadata"]["width"], &ended["outputMetadata"]["height"]), (&json!(8), &json!(8)));
+    assert_eq!(
+        (&ended["outputMetadata"]["width"], &ended["outputMetadata"]["height"]),
+        (&json!(8), &json!(8))
+    );
     for link in ["storageUrl", "thumbnailUrl"] {
         let file = ada.follow(&text(&ended[link])).await;
         assert_eq!(file.status(), StatusCode::OK, "{link}");

@@ -191,14 +191,6 @@ impl TestAppBuilder {
             };
             app.serve(listener, shutdown).await.expect("the server serves");
         });
-        TestApp {
-            address,
-            config,
-            store,
-            database,
-            folder,
-            stop: Some(stop),
-            server: Some(server),
-        }
+        TestApp { address, config, store, database, folder, stop: Some(stop), server: Some(server) }
     }
 }
