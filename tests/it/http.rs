@@ -127,8 +127,6 @@ async fn what_cannot_be_executed_is_400_only_in_the_new_type() {
     let unknown_operation = json!({ "query": "query A { __typename } query B { __typename }",
         "operationName": "C" });
     let nameless = json!({ "query": "query A { __typename } query B { __typename }" });
-    let wrong =
-        json!({ "query": "query($id: UUID!) { board(id: $id) { id } }", "variables": { "id": 7 } });
     for (body, code) in [
         (json!({ "query": "{ generators {" }), Some("GRAPHQL_PARSE_FAILED")),
         (json!({ "query": "" }), None),
@@ -140,7 +138,6 @@ async fn what_cannot_be_executed_is_400_only_in_the_new_type() {
         ),
         (unknown_operation, None),
         (nameless, None),
-        (wrong, None),
     ] {
         for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
             let response = post(&app.anonymous(), JSON, accept, &body.to_string()).await;
@@ -151,6 +148,16 @@ async fn what_cannot_be_executed_is_400_only_in_the_new_type() {
             assert!(said.is_string() && code.is_none_or(|code| said == code), "{body}: {answer}");
             assert!(answer.get("data").is_none(), "{answer}");
         }
+    }
+    // Variables are judged where they are used.
+    let query = "query($id: UUID!) { board(id: $id) { id } }";
+    for (variables, code) in [
+        (json!({}), "BAD_USER_INPUT"),
+        (json!({ "id": 7 }), "BAD_USER_INPUT"),
+        (json!({ "id": null }), "GRAPHQL_VALIDATION_FAILED"),
+    ] {
+        let answer = app.anonymous().graphql(query, variables).await;
+        assert_eq!(answer.code(), Some(code), "{}", answer.body);
     }
     // What was executed is 200, also when a field failed.
     let body = json!({ "query": "{ generators { name } me { id } }" }).to_string();
@@ -331,18 +338,18 @@ async fn a_request_has_its_time_and_no_more() {
     ada.id().await;
     // Somebody else holds what the request needs.
     let connection = app.database().connect().await;
-    let held = connection.begin().await.expect("begun");
-    let hold = if on_postgres() {
+    let somebody = connection.begin().await.expect("begun");
+    let lock = if on_postgres() {
         "LOCK TABLE boards IN ACCESS EXCLUSIVE MODE"
     } else {
         "UPDATE boards SET title = title"
     };
-    held.execute_unprepared(hold).await.expect("held");
+    somebody.execute_unprepared(lock).await.expect("locked");
     let mutation = "mutation { createBoard(input: { title: \"T\" }) { id } }";
     let answer = ada.graphql(mutation, json!({})).await;
     assert_eq!(answer.code(), Some("TIMEOUT"), "{}", answer.body);
     assert_eq!(answer.message(), Some("The request took too long and was stopped"));
-    held.rollback().await.expect("let go");
+    somebody.rollback().await.expect("let go");
     eventually("the server works again", async || {
         ada.graphql(mutation, json!({})).await.body["data"]["createBoard"].is_object().then_some(())
     })
@@ -457,8 +464,8 @@ async fn the_log_has_a_line_for_each_request_and_no_secret() {
         title: $t, description: \"secret-in-the-text\" }) { id } }";
     let body = json!({ "query": mutation, "variables": { "t": "secret-in-a-variable" } });
     let request = ada.post("/graphql").header("X-Request-Id", "make").json(&body);
-    let made: Value = request.send().await.expect("an answer").json().await.expect("JSON");
-    let board = text(&made["data"]["createBoard"]["id"]);
+    let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+    let board = text(&answer["data"]["createBoard"]["id"]);
     let picture = ada.upload_png(&board).await;
     let link = text(&ada.ended(&picture).await["storageUrl"]);
     let response = ada.follow(&link).await;

@@ -34,7 +34,8 @@ impl Events {
         loop {
             if let Some((event, rest)) = self.buffer.split_once("\n\n") {
                 let data = event.strip_prefix("data: ").map(str::to_owned);
-                self.buffer = rest.to_owned();
+                let length = self.buffer.len() - rest.len();
+                self.buffer.drain(..length);
                 match data {
                     Some(data) => return Some(serde_json::from_str(&data).expect("JSON")),
                     None => continue, // A comment, to keep the connection alive.

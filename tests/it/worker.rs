@@ -21,7 +21,7 @@ use crate::support::{
 };
 
 /// A killed worker's lease has to run out on PostgreSQL, and the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A name for the runs of one test.
 fn unique(name: &str) -> String {

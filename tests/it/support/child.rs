@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Ample on a machine whose cores are busy with something else.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// The folder and database that servers run on, one after the other.
 pub(crate) struct Home {
