@@ -128,7 +128,7 @@ async fn progress_never_goes_back_and_reaches_one() {
     let app = TestApp::builder().worker().start().await;
     let ada = app.user("ada");
     let board = ada.board("B", false).await;
-    let params = json!({ "name": board, "seconds": 2, "unsteady": true });
+    let params = json!({ "name": board, "seconds": 3, "unsteady": true });
     let generation = ada.generate_as(&board, RECORDED, "TEXT", params).await;
     let events = Events::open(&ada, &generation).await.rest().await;
     let done: Vec<f64> =

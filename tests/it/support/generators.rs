@@ -138,11 +138,9 @@ impl Generator for Recorded {
         RUNS.lock().expect("runs").entry(name.clone()).or_default().started += 1;
         let _ending = Ending(name);
         for step in 0..8_u8 {
-            let done = f64::from(step) / 8.0;
+            let goes_back = flag("unsteady") && step % 2 == 1;
+            let done = f64::from(step) / if goes_back { 16.0 } else { 8.0 };
             run.progress.report(done, "waiting");
-            if flag("unsteady") {
-                run.progress.report(done / 2.0, "going back");
-            }
             tokio::select! {
                 () = run.cancel.cancelled() => {
                     if flag("stubborn") { break }
