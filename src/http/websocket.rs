@@ -213,6 +213,10 @@ async fn serve(state: HttpState, facts: RequestFacts, upgrade: Credentials, sock
         let message = tokio::select! {
             message = protocol.next() => match message {
                 Some(WsMessage::Text(text)) => Message::Text(text.into()),
+                // The protocol has codes of its own where the library has general ones: for an
+                // operation before `connection_init`, and for what is no message.
+                Some(WsMessage::Close(1011, _)) => close(4401, "Unauthorized".to_owned()),
+                Some(WsMessage::Close(1002, _)) => close(4400, "Invalid message".to_owned()),
                 Some(WsMessage::Close(code, reason)) => close(code, reason),
                 None => break,
             },

@@ -126,7 +126,13 @@ impl Runner {
         let artifacts = self.read_inputs(entry, &params, &scope).await?;
         let (report, reports) = watch::channel(0.0);
         let progress = Progress::new(move |done, _phase| {
-            report.send_replace(done);
+            report.send_if_modified(|most| {
+                let more = done > *most;
+                if more {
+                    *most = done;
+                }
+                more
+            });
         });
         let run = Run { params, artifacts, progress, cancel: cancel.clone() };
         let output = self.watch(generation, reports, spawn(entry, run)).await?;

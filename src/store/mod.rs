@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqlErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx,
 };
 
 use crate::error::{Error, Result};
@@ -132,8 +132,18 @@ pub(crate) fn now() -> DateTime<Utc> {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        Self::internal(error)
+        if was_stopped(&error) { Self::Timeout } else { Self::internal(error) }
     }
+}
+
+/// Whether PostgreSQL stopped a statement that took longer than a request may (`query_canceled`).
+fn was_stopped(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    matches!(&**cause, sqlx::Error::Database(cause) if cause.code().as_deref() == Some("57014"))
 }
 
 fn is_unique_violation(error: &DbErr) -> bool {

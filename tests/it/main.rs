@@ -6,10 +6,13 @@
 mod access_matrix;
 mod boards;
 mod generations;
+mod http;
 mod isolation;
 mod lineage;
 mod links;
 mod lists;
+mod live;
+mod masking;
 mod plans;
 mod schema;
 mod start;
@@ -18,5 +21,6 @@ mod tags;
 mod tenants;
 mod tokens;
 mod uploads;
+mod worker;
 
 mod support;

@@ -1,10 +1,10 @@
 //! A server of a test's own, in this process, on a free port.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use boards::{
     app::{App, Overrides},
-    config::{AuthProvider, Config},
+    config::{AuthProvider, Config, StorageUrl},
     generators::Registry,
     store::{JoinPolicy, Store},
 };
@@ -28,6 +28,7 @@ pub(crate) struct TestAppBuilder {
     tenants: Vec<String>,
     fetch_loopback: Vec<SocketAddr>,
     empty_database: bool,
+    beside: Option<(Arc<TestDatabase>, Arc<TempDir>)>,
 }
 
 /// A running server. It is stopped, and its database and folder deleted, when this is dropped.
@@ -35,8 +36,8 @@ pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) config: Config,
     store: Store,
-    database: TestDatabase,
-    _folder: TempDir,
+    database: Arc<TestDatabase>,
+    folder: Arc<TempDir>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
 }
@@ -84,6 +85,25 @@ impl TestApp {
         &self.database
     }
 
+    /// The files of an artifact that is, or would be, stored under an id: a generation's, a
+    /// board's.
+    pub(crate) fn files_of(&self, id: &str) -> Vec<PathBuf> {
+        let StorageUrl::Directory(folder) = &self.config.storage_url;
+        let mut folders = vec![folder.clone()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            // A folder may be deleted meanwhile: then there are no files in it.
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    _ => files.push(entry.path()),
+                }
+            }
+        }
+        files.retain(|path| path.to_string_lossy().contains(id));
+        files
+    }
+
     /// Stops the server as Ctrl-C would and waits until it has stopped.
     pub(crate) async fn stop(&mut self) {
         drop(self.stop.take());
@@ -123,12 +143,24 @@ impl TestAppBuilder {
         self
     }
 
+    /// Starts on another server's database and artifacts: on PostgreSQL beside it, on SQLite once
+    /// it was stopped.
+    pub(crate) fn beside(mut self, other: &TestApp) -> Self {
+        self.beside = Some((Arc::clone(&other.database), Arc::clone(&other.folder)));
+        self
+    }
+
     pub(crate) async fn start(self) -> TestApp {
-        let folder = TempDir::new().expect("a folder");
-        let database = if self.empty_database {
-            TestDatabase::empty(folder.path()).await
+        let (database, folder) = if let Some(shared) = self.beside {
+            shared
         } else {
-            TestDatabase::migrated(folder.path()).await
+            let folder = TempDir::new().expect("a folder");
+            let database = if self.empty_database {
+                TestDatabase::empty(folder.path()).await
+            } else {
+                TestDatabase::migrated(folder.path()).await
+            };
+            (Arc::new(database), Arc::new(folder))
         };
         let mut config = Config {
             auth_provider: AuthProvider::Jwt,
@@ -159,14 +191,6 @@ impl TestAppBuilder {
             };
             app.serve(listener, shutdown).await.expect("the server serves");
         });
-        TestApp {
-            address,
-            config,
-            store,
-            database,
-            _folder: folder,
-            stop: Some(stop),
-            server: Some(server),
-        }
+        TestApp { address, config, store, database, folder, stop: Some(stop), server: Some(server) }
     }
 }

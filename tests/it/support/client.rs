@@ -202,3 +202,10 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     picture.write_to(&mut bytes, image::ImageFormat::Png).expect("a PNG");
     bytes.into_inner()
 }
+
+/// The path of a GraphQL request by GET.
+pub(crate) fn graphql_path(parameters: &[(&str, &str)]) -> String {
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    format!("/graphql?{query}")
+}

@@ -1,6 +1,10 @@
 //! Generators that behave as a test needs, beside the built-in ones.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex},
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use boards::{
@@ -16,7 +20,27 @@ pub(crate) const FAILING: &str = "test-failing";
 /// Panics.
 pub(crate) const PANICKING: &str = "test-panicking";
 
+/// Reports progress for the `seconds` that it is told, and notes under its `name` when it began and
+/// ended; see [`runs_of`]. An `unsteady` one also reports less than before; a `stubborn` one makes
+/// its artifact although it was cancelled.
+pub(crate) const RECORDED: &str = "test-recorded";
+
+/// What is known of the runs of [`RECORDED`] under one name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runs {
+    pub(crate) started: usize,
+    pub(crate) ended: Vec<Instant>,
+}
+
+static RUNS: LazyLock<Mutex<HashMap<String, Runs>>> = LazyLock::new(Mutex::default);
+
+/// The runs of [`RECORDED`] under a name; tests run at once, so names are unique.
+pub(crate) fn runs_of(name: &str) -> Runs {
+    RUNS.lock().expect("runs").get(name).cloned().unwrap_or_default()
+}
+
 struct Slow;
+struct Recorded;
 struct Failing;
 struct Panicking;
 
@@ -25,6 +49,7 @@ pub(crate) fn test_generators() -> Vec<Arc<dyn Generator>> {
     let mut generators = builtin::all();
     generators.extend([
         Arc::new(Slow) as Arc<dyn Generator>,
+        Arc::new(Recorded),
         Arc::new(Failing),
         Arc::new(Panicking),
     ]);
@@ -70,6 +95,61 @@ impl Generator for Slow {
             () = run.cancel.cancelled() => Err(Failure::Cancelled),
             () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => Ok(text("at last")),
         }
+    }
+}
+
+/// Notes the end of a run however it ends.
+struct Ending(String);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut runs = RUNS.lock().expect("runs");
+        runs.entry(self.0.clone()).or_default().ended.push(Instant::now());
+    }
+}
+
+#[async_trait]
+impl Generator for Recorded {
+    fn name(&self) -> &'static str {
+        RECORDED
+    }
+
+    fn description(&self) -> &'static str {
+        "Is watched."
+    }
+
+    fn artifact_type(&self) -> ArtifactType {
+        ArtifactType::Text
+    }
+
+    fn input_schema(&self) -> Value {
+        schema(&json!({
+            "name": { "type": "string", "description": "What the runs are noted under." },
+            "seconds": { "type": "number", "default": 0, "description": "How long." },
+            "unsteady": { "type": "boolean", "default": false, "description": "Goes back." },
+            "stubborn": { "type": "boolean", "default": false, "description": "Goes on." }
+        }))
+    }
+
+    async fn run(&self, run: Run) -> Result<Output, Failure> {
+        let flag = |name: &str| run.params.get(name).and_then(Value::as_bool).unwrap_or_default();
+        let name = run.params.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let seconds = run.params.get("seconds").and_then(Value::as_f64).unwrap_or_default();
+        RUNS.lock().expect("runs").entry(name.clone()).or_default().started += 1;
+        let _ending = Ending(name);
+        for step in 0..8_u8 {
+            let goes_back = flag("unsteady") && step % 2 == 1;
+            let done = f64::from(step) / if goes_back { 16.0 } else { 8.0 };
+            run.progress.report(done, "waiting");
+            tokio::select! {
+                () = run.cancel.cancelled() => {
+                    if flag("stubborn") { break }
+                    return Err(Failure::Cancelled);
+                }
+                () = tokio::time::sleep(Duration::from_secs_f64(seconds / 8.0)) => {}
+            }
+        }
+        Ok(text("noted"))
     }
 }
 

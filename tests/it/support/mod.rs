@@ -1,6 +1,7 @@
 //! What the stories are told with: an app of one's own, users who act, and small helpers.
 
 mod app;
+mod child;
 mod client;
 mod database;
 mod file_server;
@@ -13,11 +14,12 @@ mod violations;
 mod wait;
 
 pub(crate) use app::{SECRET, SIGNING_SECRET, TestApp, TestAppBuilder};
-pub(crate) use client::{Answer, Client, png, text, token};
+pub(crate) use child::{ChildServer, Home};
+pub(crate) use client::{Answer, Client, graphql_path, png, text, token};
 pub(crate) use database::on_postgres;
 pub(crate) use file_server::FileServer;
-pub(crate) use generators::{FAILING, PANICKING, SLOW, test_generators};
+pub(crate) use generators::{FAILING, PANICKING, RECORDED, SLOW, runs_of, test_generators};
 pub(crate) use issuer::{Issuer, unsigned};
 pub(crate) use socket::Socket;
 pub(crate) use uploads::upload_form;
-pub(crate) use wait::eventually;
+pub(crate) use wait::{eventually, eventually_within};

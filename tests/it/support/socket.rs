@@ -67,6 +67,25 @@ impl Socket {
         }
     }
 
+    /// What the server says of one operation, to its end.
+    pub(crate) async fn rest(&mut self, id: &str) -> Vec<Value> {
+        let mut payloads = Vec::new();
+        loop {
+            let message = self.next().await.expect("the connection stays open");
+            if message["id"] != id {
+                continue;
+            }
+            match message["type"].as_str() {
+                Some("complete") => return payloads,
+                Some("error") => {
+                    payloads.push(json!({ "errors": message["payload"] }));
+                    return payloads;
+                }
+                _ => payloads.push(message["payload"].clone()),
+            }
+        }
+    }
+
     /// The code with which the server closes, after whatever else it says.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {
