@@ -17,13 +17,14 @@ impl MigrationTrait for Migration {
         if !sql::is_postgres(manager) {
             return Ok(());
         }
-        for step in [COLUMNS, FILL_NULLS, DROP_TRIGGERS, QUARANTINE, TENANT_KEYS] {
+        // The triggers go first: they would date every row that a later step touches.
+        for step in [DROP_TRIGGERS, COLUMNS, FILL_NULLS, QUARANTINE, TENANT_KEYS] {
             sql::run(manager, step).await?;
         }
         Ok(())
     }
 
-    /// What was brought into shape stays so: the older server works with it too.
+    /// What was brought into shape stays so; only the rows set aside go, with their table.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         if !sql::is_postgres(manager) {
             return Ok(());

@@ -5,4 +5,8 @@
 
 mod support;
 
+mod cli;
+mod migrations;
+mod readme;
 mod start;
+mod takeover;

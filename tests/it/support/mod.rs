@@ -2,6 +2,7 @@
 
 mod app;
 mod client;
+mod command;
 mod database;
 mod generators;
 mod socket;
@@ -9,7 +10,8 @@ mod wait;
 
 pub(crate) use app::{SECRET, SIGNING_SECRET, TestApp, TestAppBuilder};
 pub(crate) use client::{Answer, Client, png, text, token};
-pub(crate) use database::on_postgres;
+pub(crate) use command::{Ended, Serving, boards, run};
+pub(crate) use database::{TestDatabase, on_postgres};
 pub(crate) use generators::{FAILING, PANICKING, SLOW, test_generators};
 pub(crate) use socket::Socket;
 pub(crate) use wait::eventually;
