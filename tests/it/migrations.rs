@@ -180,6 +180,12 @@ fn uuid(text: &str) -> Uuid {
     text.parse().expect("a UUID")
 }
 
+async fn prepare(connection: &DatabaseConnection, sql: &str, values: [Uuid; 2]) {
+    let backend = connection.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql, values.map(Into::into));
+    connection.execute_raw(statement).await.expect("prepared");
+}
+
 /// Runs a statement that names a row, then undoes it.
 async fn attempt(
     connection: &DatabaseConnection,
@@ -203,19 +209,12 @@ async fn no_row_points_into_another_tenant() {
     let (one, two) = (fill(&app, "one").await, fill(&app, "two").await);
     let connection = app.database().connect().await;
     let tenant = tenant_id(&connection, "one").await;
-    for sql in [
-        "INSERT INTO generation_inputs (tenant_id, generation_id, position, input_id, role)
-         SELECT tenant_id, id, 0, id, 'source' FROM generations WHERE id = $1 AND id <> $2",
-        // A job moves to a generation that has none.
-        "DELETE FROM jobs WHERE generation_id = $2 AND generation_id <> $1",
-    ] {
-        let statement = Statement::from_sql_and_values(
-            connection.get_database_backend(),
-            sql,
-            [one.generation.into(), one.other_generation.into()],
-        );
-        connection.execute_raw(statement).await.expect("prepared");
-    }
+    let edge = "INSERT INTO generation_inputs (tenant_id, generation_id, position, input_id, role)
+         SELECT tenant_id, id, 0, $2, 'source' FROM generations WHERE id = $1";
+    prepare(&connection, edge, [one.generation, one.generation]).await;
+    // A job can move to a generation only if that has none.
+    let no_job = "DELETE FROM jobs WHERE generation_id IN ($1, $2)";
+    prepare(&connection, no_job, [one.other_generation, two.generation]).await;
     let new_row = |table: &str, columns: &str, values: &str| {
         format!(
             "INSERT INTO {table} (id, tenant_id, user_id, created_at, {columns})
