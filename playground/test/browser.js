@@ -109,10 +109,19 @@ async function tabNames(page) {
   return page.locator(".graphiql-tab-button").evaluateAll((buttons) => buttons.map((button) => button.firstChild.textContent));
 }
 
-/** A tab is named after the operation that ran last in it. GraphiQL stores its tabs half a second after a change. */
+/**
+ * A tab is named after the operation that ran last in it. GraphiQL stores its tabs, and beside them what stands in the
+ * editors, half a second after a change; while the two differ, a reload takes the editors for a tab of their own.
+ */
 async function reloadKeepsTabs(page, names) {
-  const stored = (last) => JSON.parse(window.sessionStorage.getItem("graphiql:tabState") ?? '{"tabs":[]}').tabs.some((tab) => tab.title === last);
-  await page.waitForFunction(stored, names[1]);
+  const settled = (wanted) => {
+    const stored = (name) => window.sessionStorage.getItem(`graphiql:${name}`);
+    const state = JSON.parse(stored("tabState") ?? '{"tabs":[]}');
+    const active = state.tabs[state.activeTabIndex];
+    const same = (name) => (stored(name) ?? "") === (active[name] ?? "");
+    return state.tabs.map((tab) => tab.title).join() === wanted.join() && ["query", "variables", "headers"].every(same);
+  };
+  await page.waitForFunction(settled, names);
   await page.reload();
   await page.locator(".graphiql-execute-button").waitFor();
   assert.deepEqual(await tabNames(page), names, "after a reload");
