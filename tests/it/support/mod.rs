@@ -10,7 +10,7 @@ mod wait;
 
 pub(crate) use app::{SECRET, SIGNING_SECRET, TestApp, TestAppBuilder};
 pub(crate) use client::{Answer, Client, png, text, token};
-pub(crate) use command::{Ended, Serving, boards, run};
+pub(crate) use command::{Serving, boards, run};
 pub(crate) use database::{TestDatabase, on_postgres};
 pub(crate) use generators::{FAILING, PANICKING, SLOW, test_generators};
 pub(crate) use socket::Socket;
