@@ -7,6 +7,9 @@ use crate::support::{
     SECRET, Serving, TestApp, TestDatabase, boards, eventually, on_postgres, run,
 };
 
+/// Arguments, settings, and what standard error must say.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 const JWT: (&str, &str) = ("BOARDS_AUTH_PROVIDER", "jwt");
 
 #[tokio::test]
@@ -15,8 +18,7 @@ async fn a_failure_is_one_line_that_says_what_to_do() {
     std::fs::write(folder.path().join("stale.graphql"), "type Query { old: Int }")
         .expect("written");
     std::fs::write(folder.path().join("wrong.toml"), "api_prot = 1").expect("written");
-    // Arguments, settings, what standard error must say.
-    let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         (&["token", "alice"], &[], "BOARDS_AUTH_PROVIDER=jwt"),
         (&["token", "alice"], &[JWT], "BOARDS_JWT_SECRET"),
         (&["schema", "--check", "missing.graphql"], &[], "missing.graphql cannot be read"),
