@@ -17,13 +17,14 @@ impl MigrationTrait for Migration {
         if !sql::is_postgres(manager) {
             return Ok(());
         }
-        for step in [COLUMNS, FILL_NULLS, DROP_TRIGGERS, QUARANTINE, TENANT_KEYS] {
+        // The triggers go first: they would date every row that a later step touches.
+        for step in [DROP_TRIGGERS, COLUMNS, FILL_NULLS, CREDITS, QUARANTINE, TENANT_KEYS] {
             sql::run(manager, step).await?;
         }
         Ok(())
     }
 
-    /// What was brought into shape stays so: the older server works with it too.
+    /// What was brought into shape stays so; only the rows set aside go, with their table.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         if !sql::is_postgres(manager) {
             return Ok(());
@@ -95,6 +96,19 @@ BEGIN
 END $$
 ";
 
+/// A generation that a credit transaction names could otherwise be neither set aside nor deleted.
+const CREDITS: &str = "
+DO $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = 'credit_transactions'::regclass
+              AND conname = 'credit_transactions_generation_id_fkey' AND confdeltype <> 'n') THEN
+    ALTER TABLE credit_transactions DROP CONSTRAINT credit_transactions_generation_id_fkey;
+    ALTER TABLE credit_transactions ADD CONSTRAINT credit_transactions_generation_id_fkey
+      FOREIGN KEY (generation_id) REFERENCES generations (id) ON DELETE SET NULL;
+  END IF;
+END $$
+";
+
 const QUARANTINE: &str = "
 CREATE TABLE IF NOT EXISTS adoption_quarantine (
   table_name text NOT NULL,
@@ -163,13 +177,6 @@ BEGIN
   LOOP
     EXECUTE format('ALTER TABLE %I ADD %s', target.table_name, target.definition);
   END LOOP;
-  -- A generation that a credit transaction names could otherwise not be deleted.
-  IF EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = 'credit_transactions'::regclass
-              AND conname = 'credit_transactions_generation_id_fkey' AND confdeltype <> 'n') THEN
-    ALTER TABLE credit_transactions DROP CONSTRAINT credit_transactions_generation_id_fkey;
-    ALTER TABLE credit_transactions ADD CONSTRAINT credit_transactions_generation_id_fkey
-      FOREIGN KEY (generation_id) REFERENCES generations (id) ON DELETE SET NULL;
-  END IF;
   -- It held a single column and would stop what the composite key allows.
   ALTER TABLE board_members DROP CONSTRAINT IF EXISTS board_members_invited_by_fkey;
 END $$

@@ -5,6 +5,7 @@
 
 mod access_matrix;
 mod boards;
+mod cli;
 mod generations;
 mod http;
 mod isolation;
@@ -13,11 +14,14 @@ mod links;
 mod lists;
 mod live;
 mod masking;
+mod migrations;
 mod plans;
+mod readme;
 mod schema;
 mod start;
 mod statements;
 mod tags;
+mod takeover;
 mod tenants;
 mod tokens;
 mod uploads;

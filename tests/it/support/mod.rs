@@ -3,6 +3,7 @@
 mod app;
 mod child;
 mod client;
+mod command;
 mod database;
 mod file_server;
 mod generators;
@@ -16,7 +17,8 @@ mod wait;
 pub(crate) use app::{SECRET, SIGNING_SECRET, TestApp, TestAppBuilder};
 pub(crate) use child::{ChildServer, Home};
 pub(crate) use client::{Answer, Client, graphql_path, png, text, token};
-pub(crate) use database::on_postgres;
+pub(crate) use command::{Serving, boards, run};
+pub(crate) use database::{TestDatabase, on_postgres};
 pub(crate) use file_server::FileServer;
 pub(crate) use generators::{FAILING, PANICKING, RECORDED, SLOW, runs_of, test_generators};
 pub(crate) use issuer::{Issuer, unsigned};
