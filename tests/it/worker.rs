@@ -477,14 +477,14 @@ async fn an_expired_lease_is_taken_over_and_the_late_worker_ends_nothing() {
         thumbnail_url: None,
         output_metadata: serde_json::Map::new(),
     };
-    assert!(worker.renew(late, lease).await.expect("asked").is_empty());
+    assert!(worker.renew(late, &[job.id], lease).await.expect("asked").is_empty());
     assert!(!worker.progress(late, job, 0.9).await.expect("asked"));
     assert!(!worker.complete(late, job, artifact).await.expect("asked"));
     assert!(!worker.fail(late, job, "late").await.expect("asked"));
-    worker.release(late, job.id).await.expect("asked");
+    worker.release(late, job.id, lease).await.expect("asked");
     worker.hand_back(late).await.expect("asked");
     assert_eq!(worker.status(job).await.expect("read"), Some(GenerationStatus::Processing));
-    assert!(worker.renew(next, lease).await.expect("asked").contains(&job.id));
+    assert!(worker.renew(next, &[job.id], lease).await.expect("asked").contains(&job.id));
     assert!(worker.fail(next, job, "in time").await.expect("asked"));
     assert_eq!(ada.ended(&generation).await["errorMessage"], "in time");
 }

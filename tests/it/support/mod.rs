@@ -16,11 +16,11 @@ mod wait;
 
 pub(crate) use app::{SECRET, SIGNING_SECRET, TestApp, TestAppBuilder};
 pub(crate) use child::{ChildServer, Home};
-pub(crate) use client::{Answer, Client, graphql_path, png, text, token};
+pub(crate) use client::{Answer, Client, graphql_path, png, text};
 pub(crate) use command::{Serving, boards, run};
 pub(crate) use database::{TestDatabase, on_postgres};
 pub(crate) use file_server::FileServer;
-pub(crate) use generators::{FAILING, PANICKING, RECORDED, SLOW, runs_of, test_generators};
+pub(crate) use generators::{FAILING, PANICKING, RECORDED, SLOW, runs_of};
 pub(crate) use issuer::{Issuer, unsigned};
 pub(crate) use socket::Socket;
 pub(crate) use uploads::upload_form;
