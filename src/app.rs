@@ -1,14 +1,16 @@
 //! The composition root: from a configuration to a running server.
 
 use std::{
-    fs::File,
+    fs::{DirBuilder, File},
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use secrecy::ExposeSecret;
+use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +39,8 @@ use crate::{
 const MIGRATION_POLL: Duration = Duration::from_secs(2);
 /// Of the time of a request, what a download within it may take.
 const FETCH_SHARE: f64 = 0.8;
+/// Age after which another process's staging folder is taken for a dead one's.
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Why the server does not start, in one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +99,8 @@ pub struct App {
     worker: Arc<Mutex<Option<WorkerHandle>>>,
     /// Held as long as the process serves an SQLite database.
     _lock: Option<File>,
+    /// Removed when the process ends in good order.
+    _staging: TempDir,
 }
 
 /// What tests put in place of what the configuration says.
@@ -126,17 +132,22 @@ impl App {
         overrides: Overrides,
     ) -> Result<Self, StartError> {
         make_folder(&config.data_dir)?;
-        let lock = config.database_url.is_sqlite().then(|| lock(&config.data_dir)).transpose()?;
+        let database = config.database_url.sqlite_path();
+        if let Some(folder) = database.as_deref().and_then(Path::parent) {
+            make_folder(folder)?;
+        }
+        let lock = database.as_deref().map(lock).transpose()?;
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
-        let artifacts = open_artifacts(&config, bound, staging, &overrides.fetch_loopback)?;
+        let artifacts =
+            open_artifacts(&config, bound, staging.path().to_owned(), &overrides.fetch_loopback)?;
         let registry = match overrides.registry {
             Some(registry) => registry,
             None => Registry::builtin().map_err(StartError::Generators)?,
         };
         let registry = Arc::new(registry);
         let stopping = CancellationToken::new();
-        let state = http_state(&config, &store, &artifacts, &registry, &stopping)?;
+        let state = http_state(&config, bound, &store, &artifacts, &registry, &stopping)?;
         let app = Self {
             config,
             store,
@@ -146,6 +157,7 @@ impl App {
             stopping,
             worker: Arc::default(),
             _lock: lock,
+            _staging: staging,
         };
         app.begin_work().await?;
         Ok(app)
@@ -300,30 +312,42 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     Ok(store)
 }
 
-/// Makes an empty folder for files that are on their way. What a killed process left there is
-/// nobody's; where other processes may share the folder, only this one's part is emptied.
-fn staging_folder(config: &Config) -> Result<PathBuf, StartError> {
+/// Makes a folder of this process's own for files that are on their way; it goes with the process.
+/// What killed processes left is nobody's: on SQLite at once, where other processes may share the
+/// data folder after a day.
+fn staging_folder(config: &Config) -> Result<TempDir, StartError> {
     let shared = config.data_dir.join("staging");
-    let own = shared.join(std::process::id().to_string());
-    // A folder that is not there is as good as an empty one.
-    let _ = std::fs::remove_dir_all(if config.database_url.is_sqlite() { &shared } else { &own });
-    make_folder(&own)?;
-    Ok(own)
+    make_folder(&shared)?;
+    let unusable = |cause| StartError::Folder { path: shared.display().to_string(), cause };
+    for entry in std::fs::read_dir(&shared).map_err(unusable)?.flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let age = modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default();
+        if config.database_url.is_sqlite() || age > ABANDONED {
+            // One that another process is removing too is as good as removed.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    TempDir::new_in(&shared).map_err(unusable)
 }
 
+/// Only the server's own user may look into what it makes.
 fn make_folder(path: &Path) -> Result<(), StartError> {
-    std::fs::create_dir_all(path)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
         .map_err(|cause| StartError::Folder { path: path.display().to_string(), cause })
 }
 
-fn lock(data_dir: &Path) -> Result<File, StartError> {
-    let path = data_dir.join("boards.lock");
+/// Takes the lock beside an SQLite database: a second process would take its running jobs over.
+fn lock(database: &Path) -> Result<File, StartError> {
+    let path = database.with_extension("lock");
     let unusable = |cause| StartError::Folder { path: path.display().to_string(), cause };
     let file = File::create(&path).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            Err(StartError::InUse(data_dir.display().to_string()))
+            Err(StartError::InUse(database.display().to_string()))
         }
         Err(std::fs::TryLockError::Error(cause)) => Err(unusable(cause)),
     }
@@ -412,8 +436,18 @@ fn jwt_algorithm(config: &Config) -> JwtAlgorithm {
     }
 }
 
+/// The host of the server's own URL, where everyone who reaches it is the local user.
+fn local_only(config: &Config, bound: SocketAddr) -> Option<String> {
+    if config.auth_provider != AuthProvider::None || config.allow_insecure {
+        return None;
+    }
+    let url = url::Url::parse(&config.base_url(bound)).ok()?;
+    Some(url.host_str().unwrap_or("localhost").to_owned())
+}
+
 fn http_state(
     config: &Config,
+    bound: SocketAddr,
     store: &Store,
     artifacts: &Artifacts,
     registry: &Arc<Registry>,
@@ -438,6 +472,7 @@ fn http_state(
         max_batch_size: config.max_batch_size,
         limits,
         request_timeout: config.request_timeout,
+        local_only: local_only(config, bound),
         playground: config.playground,
         cors_origins: config.cors_origins.clone(),
     };

@@ -117,6 +117,27 @@ CREATE TABLE IF NOT EXISTS adoption_quarantine (
   moved_at timestamptz NOT NULL DEFAULT now()
 )
 ;
+UPDATE generations SET status = 'failed', error_message = coalesce(error_message, 'Its status was unknown')
+ WHERE status NOT IN ('pending', 'processing', 'completed', 'failed', 'cancelled')
+;
+UPDATE generations g SET input_artifacts = (
+  SELECT coalesce(jsonb_agg(entry.value ORDER BY entry.position), '[]')
+    FROM jsonb_array_elements(g.input_artifacts) WITH ORDINALITY AS entry (value, position)
+   WHERE NOT EXISTS (
+     SELECT 1 FROM generations source
+      WHERE source.tenant_id <> g.tenant_id
+        AND source.id = CASE WHEN entry.value ->> 'generation_id' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                             THEN (entry.value ->> 'generation_id')::uuid END))
+ WHERE jsonb_typeof(g.input_artifacts) = 'array' AND g.input_artifacts <> '[]'
+;
+WITH moved AS (
+  DELETE FROM generation_tags t USING generations g, boards b, users u, users o
+   WHERE g.id = t.generation_id AND b.id = g.board_id AND u.id = g.user_id AND o.id = b.owner_id
+     AND (b.tenant_id <> g.tenant_id OR u.tenant_id <> g.tenant_id OR o.tenant_id <> b.tenant_id)
+   RETURNING t.*)
+INSERT INTO adoption_quarantine (table_name, reason, row_data)
+SELECT 'generation_tags', 'generation moved', to_jsonb(moved) FROM moved
+;
 WITH moved AS (
   DELETE FROM generations g USING boards b, users u
    WHERE b.id = g.board_id AND u.id = g.user_id
@@ -174,6 +195,8 @@ BEGIN
      WHERE NOT EXISTS (
        SELECT 1 FROM pg_constraint c
         WHERE c.conrelid = wanted.table_name::regclass AND pg_get_constraintdef(c.oid) = wanted.definition)
+     -- A foreign key needs the unique key that it refers to.
+     ORDER BY wanted.definition LIKE 'FOREIGN KEY%'
   LOOP
     EXECUTE format('ALTER TABLE %I ADD %s', target.table_name, target.definition);
   END LOOP;

@@ -5,6 +5,7 @@ mod credentials;
 mod error;
 mod graphql;
 mod health;
+mod local;
 mod playground;
 mod request_log;
 mod router;

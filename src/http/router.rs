@@ -19,7 +19,9 @@ use super::{
     HttpState,
     credentials::X_TENANT,
     error::refusal,
-    graphql, health, playground,
+    graphql, health,
+    local::only_local,
+    playground,
     request_log::{X_REQUEST_ID, log_request},
     sse, storage, uploads,
 };
@@ -49,6 +51,7 @@ pub fn router(state: HttpState) -> Router {
     router
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(state.clone(), only_local))
         .layer(cors(&state.settings.cors_origins))
         .layer(middleware::from_fn(log_request))
         .with_state(state)

@@ -29,6 +29,9 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// Whether to serve GraphiQL.
     pub playground: bool,
+    /// Under provider none on a loopback address: the host of the server's own URL, beside which only
+    /// loopback hosts may be named.
+    pub local_only: Option<String>,
     /// Origins of front ends that may call from a browser.
     pub cors_origins: Vec<String>,
 }

@@ -31,6 +31,7 @@ use super::{
     HttpState, credentials,
     error::refusal,
     graphql::{execute, operation_type, refuse},
+    local::origin_is_allowed,
     request_log::RequestFacts,
 };
 use crate::{
@@ -58,6 +59,7 @@ pub(super) fn upgrade(
     headers: &HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    // Browsers let any page open a WebSocket to anywhere.
     if !origin_is_allowed(&state, headers) {
         return refusal(
             StatusCode::FORBIDDEN,
@@ -78,16 +80,6 @@ pub(super) fn upgrade(
         .max_frame_size(limit)
         .on_upgrade(move |socket| serve(state, facts, credentials, socket).instrument(span))
         .into_response()
-}
-
-/// Browsers let any page open a WebSocket to anywhere: under provider none that page would act as
-/// the local user. So pages may connect from here and from the configured origins.
-fn origin_is_allowed(state: &HttpState, headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let same_host = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
-    same_host || state.settings.cors_origins.iter().any(|allowed| allowed == origin)
 }
 
 fn offers_protocol(headers: &HeaderMap) -> bool {

@@ -218,9 +218,9 @@ async fn a_walk_over_very_many_edges_is_refused() {
     let board = ada.board("t", false).await;
     let source = ada.upload_text(&board, "a text").await;
     let made = ada.upload_text(&board, "a text").await;
-    let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2001)
+    let insert = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5001)
         INSERT INTO generation_inputs (tenant_id, generation_id, position, input_id, role)
         SELECT g.tenant_id, g.id, n.i, $1, 'drawn' FROM n, generations g WHERE g.id = $2";
-    assert_eq!(sql::execute(&app, insert, [sql::id(&source), sql::id(&made)]).await, 2001);
+    assert_eq!(sql::execute(&app, insert, [sql::id(&source), sql::id(&made)]).await, 5001);
     ada.refused_input(ANCESTRY, json!({ "id": made }), &["maxDepth"]).await;
 }
