@@ -1,8 +1,8 @@
 //! Database migrations of Boards, one change each, for SQLite and PostgreSQL.
 //!
-//! Statements are written once; [`sql::run`] fills in what the two databases call differently.
+//! Statements are written once; `sql::run` fills in what the two databases call differently.
 //! An existing Boards database (PostgreSQL) is taken over by the same migrations: tables that are
-//! there already are adopted by [`m20261122_000002_adopt_existing_deployment`].
+//! there already are adopted by `m20261122_000002_adopt_existing_deployment`.
 
 mod m20261122_000001_create_core_tables;
 mod m20261122_000002_adopt_existing_deployment;
