@@ -37,7 +37,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    fn read(row: board_members::Model, user: users::Model) -> Result<Self> {
+    fn read(row: &board_members::Model, user: users::Model) -> Result<Self> {
         Ok(Self {
             id: row.id.into(),
             board: row.board_id.into(),
@@ -69,7 +69,7 @@ impl Scope {
             .order_by_asc(Column::Id)
             .all(self.read())
             .await?;
-        rows.into_iter().filter_map(|(row, user)| Some(Membership::read(row, user?))).collect()
+        rows.into_iter().filter_map(|(row, user)| Some(Membership::read(&row, user?))).collect()
     }
 
     /// The board, if the viewer may take `member` off it: admins and the owner may take off anyone,

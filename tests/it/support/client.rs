@@ -24,7 +24,7 @@ pub(crate) fn token(subject: &str) -> String {
         tenant: None,
         email: Some(format!("{subject}@example.com")),
         name: Some(format!("Name of {subject}")),
-        expires_in: std::time::Duration::from_secs(3600),
+        expires_in: std::time::Duration::from_hours(1),
     };
     sign_token(&config, &claims).expect("a token")
 }
