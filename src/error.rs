@@ -80,6 +80,29 @@ impl Error {
         }
     }
 
+    /// The same error once more, for another field that failed by it. The cause of an internal
+    /// error stays with the first.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::NotAuthenticated => Self::NotAuthenticated,
+            Self::InvalidToken => Self::InvalidToken,
+            Self::Forbidden(what) => Self::Forbidden(what.clone()),
+            Self::NotFound(noun) => Self::NotFound(noun),
+            Self::BadUserInput { message, violations } => {
+                Self::BadUserInput { message: message.clone(), violations: violations.clone() }
+            }
+            Self::Conflict(message) => Self::Conflict(message.clone()),
+            Self::TenantRequired => Self::TenantRequired,
+            Self::TenantNotFound => Self::TenantNotFound,
+            Self::Timeout => Self::Timeout,
+            Self::TooLarge(message) => Self::TooLarge(message.clone()),
+            Self::TooComplex(message) => Self::TooComplex(message.clone()),
+            Self::UnsupportedMedia(message) => Self::UnsupportedMedia(message.clone()),
+            Self::Internal(cause) => Self::internal(cause.to_string()),
+        }
+    }
+
     /// Wraps a cause that the client must not see.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())

@@ -88,7 +88,7 @@ where
     let loader = context
         .data::<DataLoader<Loaders>>()
         .map_err(|_| Error::internal("an operation without loaders"))?;
-    loader.load_one(key).await.map_err(Error::internal)
+    loader.load_one(key).await.map_err(|error| error.again())
 }
 
 /// Loads a list; what is in it counts against what one operation may show.

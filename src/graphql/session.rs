@@ -28,7 +28,7 @@ impl Session {
     /// # Errors
     /// What authentication failed with.
     pub fn caller(&self) -> Result<&AuthContext> {
-        self.0.as_deref().map_err(|error| repeat(error))
+        self.0.as_deref().map_err(|error| error.again())
     }
 
     /// The data that an operation of this session runs with. Loaders are new for each operation, so
@@ -65,17 +65,5 @@ impl Session {
 
     pub(super) fn scope_of<'a>(context: &Context<'a>) -> Result<&'a Scope> {
         Ok(Self::of(context)?.scope())
-    }
-}
-
-/// The same error once more, since each field reports it for itself.
-fn repeat(error: &Error) -> Error {
-    match error {
-        Error::NotAuthenticated => Error::NotAuthenticated,
-        Error::InvalidToken => Error::InvalidToken,
-        Error::Forbidden(what) => Error::Forbidden(what.clone()),
-        Error::TenantRequired => Error::TenantRequired,
-        Error::TenantNotFound => Error::TenantNotFound,
-        other => Error::internal(format!("authentication failed: {other:?}")),
     }
 }
