@@ -30,11 +30,12 @@ const PARTS_MAX: usize = 16;
 #[derive(Default)]
 struct Form {
     board: Option<BoardId>,
-    artifact_type: Option<ArtifactType>,
+    artifact_type: Option<String>,
     user_description: Option<String>,
-    parent: Option<GenerationId>,
+    parent: Option<String>,
     file: Option<Incoming>,
     filename: Option<String>,
+    files: usize,
 }
 
 pub(super) async fn artifact(
@@ -51,13 +52,19 @@ pub(super) async fn artifact(
     let form = Form::read(&state, scope, form).await?;
     let board = form.board.ok_or_else(|| missing("board_id"))?;
     let board = scope.authorize_board(board, Permission::Create).await?;
+    // The caller may add to the board: only now is the rest of the form judged.
+    let parent = form.parent.filter(|parent| !parent.is_empty());
+    let parent = parent.map(|parent| uuid("parent_generation_id", &parent)).transpose()?;
     let details = UploadDetails {
-        artifact_type: form.artifact_type.ok_or_else(|| missing("artifact_type"))?,
+        artifact_type: artifact_type(&form.artifact_type.ok_or_else(|| missing("artifact_type"))?)?,
         original_filename: form.filename,
         user_description: form.user_description,
-        parent: form.parent,
+        parent: parent.map(GenerationId),
     };
     let checked = details.check("", scope).await?;
+    if form.files > 1 {
+        return Err(Error::bad_input("file", "Send one file").into());
+    }
     let incoming = form.file.ok_or_else(|| missing("file"))?;
     let generation = store_upload(&state.artifacts, board, checked, incoming).await?;
     Ok(Json(upload_answer(&state.artifacts, &generation)))
@@ -86,18 +93,12 @@ impl Form {
                 scope.authorize_board(board, Permission::Create).await?;
                 self.board = Some(board);
             }
-            "artifact_type" => self.artifact_type = Some(artifact_type(&text(part).await?)?),
+            "artifact_type" => self.artifact_type = Some(text(part).await?),
             "user_description" => self.user_description = Some(text(part).await?),
-            "parent_generation_id" => {
-                let parent = text(part).await?;
-                if !parent.is_empty() {
-                    self.parent = Some(GenerationId(uuid("parent_generation_id", &parent)?));
-                }
-            }
-            "file" if self.file.is_some() => {
-                return Err(Error::bad_input("file", "Send one file"));
-            }
+            "parent_generation_id" => self.parent = Some(text(part).await?),
+            "file" if self.file.is_some() => self.files += 1,
             "file" => {
+                self.files += 1;
                 self.filename = part.file_name().map(str::to_owned);
                 self.file = Some(state.artifacts.receive(part.map_err(broken)).await?);
             }

@@ -120,7 +120,8 @@ impl Scope {
     }
 
     /// A board, now and at each change of it, its members or its generations, until it is deleted.
-    /// When the viewer may no longer see it or the token ends, the last item says so.
+    /// When the viewer may no longer see it or the token ends, the last item says so. Of what other
+    /// processes do, changes of the board itself and lost access are seen, within two seconds.
     pub fn watch_board(
         &self,
         id: BoardId,
@@ -130,21 +131,25 @@ impl Scope {
         let watch = Watch::new(self.clone(), until, move |event: &Event| {
             event.tenant == tenant && event.board == id
         });
-        stream::unfold(Some(watch), move |watch| async move {
+        stream::unfold((Some(watch), None), move |(watch, mut last)| async move {
             let mut watch = watch?;
             loop {
                 let tick = watch.tick().await;
                 if tick == Tick::Expired {
-                    return Some((Err(Error::InvalidToken), None));
+                    return Some((Err(Error::InvalidToken), (None, last)));
                 }
                 match watch.scope.board(id).await {
-                    Ok(Some(_)) if tick == Tick::Recheck => {}
-                    Ok(Some(board)) => return Some((Ok(board), Some(watch))),
+                    // Nothing was announced here; another process may have changed the board itself.
+                    Ok(Some(board)) if tick == Tick::Recheck && last == Some(board.updated_at) => {}
+                    Ok(Some(board)) => {
+                        last = Some(board.updated_at);
+                        return Some((Ok(board), (Some(watch), last)));
+                    }
                     Ok(None) if tick == Tick::Start => {
-                        return Some((Err(Error::NotFound("Board")), None));
+                        return Some((Err(Error::NotFound("Board")), (None, last)));
                     }
                     Ok(None) => return None,
-                    Err(error) => return Some((Err(error), None)),
+                    Err(error) => return Some((Err(error), (None, last))),
                 }
             }
         })

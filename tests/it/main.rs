@@ -7,6 +7,7 @@ mod access_matrix;
 mod boards;
 mod cli;
 mod generations;
+mod hostile;
 mod http;
 mod isolation;
 mod lineage;
