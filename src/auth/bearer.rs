@@ -18,7 +18,7 @@ pub enum TokenSyntax {
 /// The bearer token among the values of the `Authorization` header; `None` when there is no such
 /// header.
 ///
-/// ```ignore
+/// ```text
 /// bearer::token(headers.get_all(AUTHORIZATION), verifier.syntax())?;
 /// bearer::token(connection_params.get("Authorization").and_then(Value::as_str), syntax)?;
 /// ```

@@ -10,6 +10,10 @@ pub type JsonObject = Map<String, Value>;
 /// The largest JSON object that is accepted, in bytes of its compact form.
 pub const JSON_OBJECT_MAX_BYTES: usize = 64 * 1024;
 
+/// Levels of objects and lists that are accepted. What is stored must be read again, and readers of
+/// JSON stop at 128.
+const JSON_LEVELS_MAX: usize = 64;
+
 /// The object in `value`; anything else, an object that is too large, or one that holds U+0000
 /// (which PostgreSQL's jsonb refuses) is reported.
 pub fn json_object(path: &str, value: &Value, validator: &mut Validator) -> JsonObject {
@@ -21,8 +25,21 @@ pub fn json_object(path: &str, value: &Value, validator: &mut Validator) -> Json
     validator.check(compact.len() <= JSON_OBJECT_MAX_BYTES, path, || {
         format!("{path} must be at most {JSON_OBJECT_MAX_BYTES} bytes of JSON")
     });
+    validator.check(levels(value) <= JSON_LEVELS_MAX, path, || {
+        format!("{path} must not be nested deeper than {JSON_LEVELS_MAX} levels")
+    });
     validator.check(!holds_nul(value), path, || format!("{path} must not contain U+0000"));
     object.clone()
+}
+
+/// Levels of objects and lists in each other. What comes in is bounded by the parsers.
+fn levels(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(items) => items.iter().map(levels).max(),
+        Value::Object(members) => members.values().map(levels).max(),
+        _ => return 0,
+    };
+    inner.unwrap_or_default() + 1
 }
 
 fn holds_nul(value: &Value) -> bool {

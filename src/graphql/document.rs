@@ -7,8 +7,7 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::{
     Name, Positioned, Request, ServerError, ServerResult,
     parser::types::{
-        DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationType,
-        Selection, SelectionSet,
+        ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet,
     },
 };
 
@@ -18,6 +17,9 @@ use super::{Limits, error::refusal};
 const MAX_OPEN_BRACKETS: usize = 64;
 /// Selections that a document may have once all its fragments are put in.
 const MAX_SELECTIONS: usize = 10_000;
+
+/// Levels of fields and fragments in each other, with all fragments put in.
+const MAX_LEVELS: usize = 200;
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
@@ -31,7 +33,7 @@ pub(crate) fn admit(request: &mut Request, limits: &Limits) -> ServerResult<()> 
     let Ok(document) = request.parsed_query() else { return Ok(()) };
     check_size(document)?;
     limits.check_aliases(document)?;
-    check_mutations(document)
+    check_roots(document)
 }
 
 /// The parser is recursive: a text with thousands of open brackets would end the process.
@@ -86,13 +88,15 @@ fn after_string(text: &str) -> &str {
 }
 
 fn check_size(document: &ExecutableDocument) -> ServerResult<()> {
-    let mut sizes = Sizes { fragments: &document.fragments, known: HashMap::new() };
+    let mut measure = Measure { fragments: &document.fragments, known: HashMap::new() };
     let mut total = 0_usize;
     for (_, operation) in document.operations.iter() {
-        total = total.saturating_add(sizes.of(&operation.node.selection_set.node)?);
+        let extent = measure.of(&operation.node.selection_set.node, 0)?;
+        total = total.saturating_add(extent.selections);
     }
     for fragment in document.fragments.values() {
-        total = total.max(sizes.of(&fragment.node.selection_set.node)?);
+        let extent = measure.of(&fragment.node.selection_set.node, 0)?;
+        total = total.max(extent.selections);
     }
     if total > MAX_SELECTIONS {
         let message = format!("The query has more than {MAX_SELECTIONS} selections");
@@ -101,43 +105,67 @@ fn check_size(document: &ExecutableDocument) -> ServerResult<()> {
     Ok(())
 }
 
-/// Sizes of selection sets with their fragments put in; each fragment is measured once.
-struct Sizes<'a> {
-    fragments: &'a Fragments,
-    /// None while a fragment is being measured: whoever meets it then is part of a cycle.
-    known: HashMap<Name, Option<usize>>,
+/// How much a selection set is, with its fragments put in.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    selections: usize,
+    levels: usize,
 }
 
-impl Sizes<'_> {
-    fn of(&mut self, set: &SelectionSet) -> ServerResult<usize> {
-        let mut size = 0_usize;
+/// Measures selection sets; each fragment is measured once.
+struct Measure<'a> {
+    fragments: &'a Fragments,
+    /// None while a fragment is being measured: whoever meets it then is part of a cycle.
+    known: HashMap<Name, Option<Extent>>,
+}
+
+impl Measure<'_> {
+    /// `level` is how deep this is already: neither this walk nor any after it may go on for ever.
+    fn of(&mut self, set: &SelectionSet, level: usize) -> ServerResult<Extent> {
+        let mut extent = Extent::default();
         for selection in &set.items {
             let inner = match &selection.node {
-                Selection::Field(field) => self.of(&field.node.selection_set.node)?,
+                Selection::Field(field) => self.of(&field.node.selection_set.node, level + 1)?,
                 Selection::InlineFragment(fragment) => {
-                    self.of(&fragment.node.selection_set.node)?
+                    self.of(&fragment.node.selection_set.node, level + 1)?
                 }
                 Selection::FragmentSpread(spread) => {
-                    self.of_fragment(&spread.node.fragment_name.node)?
+                    self.of_fragment(&spread.node.fragment_name.node, level + 1)?
                 }
             };
-            size = size.saturating_add(1).saturating_add(inner);
+            extent.selections =
+                extent.selections.saturating_add(inner.selections).saturating_add(1);
+            extent.levels = extent.levels.max(inner.levels + 1);
         }
-        Ok(size)
+        if level + extent.levels > MAX_LEVELS {
+            return Err(too_many_levels());
+        }
+        Ok(extent)
     }
 
-    fn of_fragment(&mut self, name: &Name) -> ServerResult<usize> {
+    fn of_fragment(&mut self, name: &Name, level: usize) -> ServerResult<Extent> {
+        if level > MAX_LEVELS {
+            return Err(too_many_levels());
+        }
         match self.known.get(name) {
-            Some(Some(size)) => return Ok(*size),
+            Some(Some(extent)) if level + extent.levels > MAX_LEVELS => {
+                return Err(too_many_levels());
+            }
+            Some(Some(extent)) => return Ok(*extent),
             Some(None) => return Err(cycle(name)),
             None => {}
         }
-        let Some(fragment) = self.fragments.get(name) else { return Ok(0) };
+        let Some(fragment) = self.fragments.get(name) else { return Ok(Extent::default()) };
         self.known.insert(name.clone(), None);
-        let size = self.of(&fragment.node.selection_set.node)?;
-        self.known.insert(name.clone(), Some(size));
-        Ok(size)
+        let extent = self.of(&fragment.node.selection_set.node, level)?;
+        self.known.insert(name.clone(), Some(extent));
+        Ok(extent)
     }
+}
+
+fn too_many_levels() -> ServerError {
+    let message = format!("The query has more than {MAX_LEVELS} levels of fields and fragments");
+    refusal(message, "QUERY_TOO_DEEP")
 }
 
 fn cycle(name: &Name) -> ServerError {
@@ -146,26 +174,29 @@ fn cycle(name: &Name) -> ServerError {
 }
 
 /// The specification merges a field that stands twice under one name; the library would carry a
-/// mutation out twice. Nobody means that, so it is refused.
-fn check_mutations(document: &ExecutableDocument) -> ServerResult<()> {
-    let operations: Vec<_> = match &document.operations {
-        DocumentOperations::Single(operation) => vec![operation],
-        DocumentOperations::Multiple(operations) => operations.values().collect(),
-    };
-    for operation in operations {
-        if operation.node.ty == OperationType::Mutation {
-            let mut seen = HashSet::new();
-            let set = &operation.node.selection_set.node;
-            each_field(set, &document.fragments, &mut |field| {
-                let key = &field.response_key().node;
-                if seen.insert(key.clone()) {
-                    return Ok(());
-                }
-                let key: String = key.chars().take(100).collect();
-                let message = format!("The mutation \"{key}\" stands twice; give one an alias");
-                Err(refusal(message, "GRAPHQL_VALIDATION_FAILED"))
-            })?;
+/// mutation out twice. Nobody means that, so it is refused. A subscription has one root field
+/// (section 5.2.4).
+fn check_roots(document: &ExecutableDocument) -> ServerResult<()> {
+    for (_, operation) in document.operations.iter() {
+        let kind = operation.node.ty;
+        let mut seen = HashSet::new();
+        if kind == OperationType::Query {
+            continue;
         }
+        let set = &operation.node.selection_set.node;
+        each_field(set, &document.fragments, &mut |field| {
+            let key = &field.response_key().node;
+            if kind == OperationType::Subscription && !seen.is_empty() {
+                let message = "A subscription has one root field".to_owned();
+                return Err(refusal(message, "GRAPHQL_VALIDATION_FAILED"));
+            }
+            if seen.insert(key.clone()) {
+                return Ok(());
+            }
+            let key: String = key.chars().take(100).collect();
+            let message = format!("The mutation \"{key}\" stands twice; give one an alias");
+            Err(refusal(message, "GRAPHQL_VALIDATION_FAILED"))
+        })?;
     }
     Ok(())
 }
@@ -232,6 +263,26 @@ mod tests {
         let cycle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
         assert_eq!(code(cycle).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"));
         assert_eq!(code("{ ...a ...a } fragment a on Query { id }"), None);
+    }
+
+    #[test]
+    fn a_chain_of_fragments_is_deep() {
+        for length in [300, 100_000] {
+            let chain = (0..length)
+                .map(|level| format!("fragment f{level} on Query {{ ...f{} }} ", level + 1));
+            let query = format!(
+                "{{ ...f0 }} fragment f{length} on Query {{ id }} {}",
+                chain.collect::<String>()
+            );
+            assert_eq!(code(&query).as_deref(), Some("QUERY_TOO_DEEP"));
+        }
+    }
+
+    #[test]
+    fn a_subscription_has_one_root_field() {
+        let two = "subscription { a: generationUpdated(id: 1) { id } b: generationUpdated(id: 1) { id } }";
+        assert_eq!(code(two).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"));
+        assert_eq!(code("subscription { generationUpdated(id: 1) { id } }"), None);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use super::Limits;
 use crate::error::Error;
 
 const CODE: &str = "code";
+/// Characters of a message.
+const MESSAGE_MAX: usize = 4_000;
 
 /// An error of the request as a whole.
 pub(crate) fn request_error(error: &Error) -> ServerError {
@@ -41,6 +43,15 @@ pub(super) fn present(error: &mut ServerError, limits: &Limits) {
         name_what_graphql_refused(error, limits);
     }
     error.source = None;
+    shorten(&mut error.message);
+}
+
+/// Messages of the library repeat what was sent, however long.
+fn shorten(message: &mut String) {
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX) {
+        message.truncate(end);
+        message.push('…');
+    }
 }
 
 /// The library says no by message alone.

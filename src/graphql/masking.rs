@@ -43,6 +43,9 @@ impl RequestLabel {
     }
 }
 
+/// Errors in one answer; more help nobody and could be many times as long as the request.
+const MAX_ERRORS: usize = 50;
+
 pub(super) struct Masking {
     pub(super) limits: Limits,
     pub(super) shapes: Arc<Shapes>,
@@ -63,6 +66,7 @@ struct MaskingOf {
 
 impl MaskingOf {
     fn present(limits: Limits, mut response: Response) -> Response {
+        response.errors.truncate(MAX_ERRORS);
         for error in &mut response.errors {
             present(error, &limits);
         }

@@ -255,6 +255,8 @@ fn request_from_json(value: Value) -> Result<Request, Refused> {
     let mut request = Request::new(query);
     match members.remove("operationName") {
         None | Some(Value::Null) => {}
+        // Several clients send an empty name for none.
+        Some(Value::String(name)) if name.is_empty() => {}
         Some(Value::String(name)) => request = request.operation_name(name),
         Some(_) => return Err(lacking("an operationName that is a text")),
     }

@@ -109,7 +109,7 @@ fn file_headers(
     let fixed = [
         (header::CONTENT_TYPE, MediaType::content_type_of(extension)),
         (header::ACCEPT_RANGES, "bytes"),
-        (header::CACHE_CONTROL, "private, max-age=3600"),
+        (header::CACHE_CONTROL, "private, max-age=300"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

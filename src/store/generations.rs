@@ -3,22 +3,18 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{
-    ActiveValue::Set,
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Select,
-    prelude::Decimal,
     sea_query::{Alias, Expr, Query, SelectStatement, UnionType},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    AuthorizedBoard, Scope, Viewer, corrupt,
+    Scope, Viewer, corrupt,
     entity::{
-        boards, generation_inputs,
+        boards,
         generations::{self, Column, Entity},
-        jobs,
     },
-    now,
 };
 use crate::{
     access::policy,
@@ -365,192 +361,4 @@ pub(super) fn to_board() -> sea_orm::RelationDef {
         .from((Column::TenantId, Column::BoardId))
         .to((boards::Column::TenantId, boards::Column::Id))
         .into()
-}
-
-impl AuthorizedBoard {
-    /// Writes a generation and its job in one transaction and wakes a worker.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when the board or an input was deleted meanwhile.
-    pub async fn queue_generation(&self, new: NewGeneration) -> Result<Generation> {
-        let id = GenerationId::new();
-        let now = now();
-        let mut output_metadata = JsonObject::new();
-        if !new.metadata.is_empty() {
-            output_metadata.insert("metadata".to_owned(), Value::Object(new.metadata));
-        }
-        let row = generations::ActiveModel {
-            output_metadata: Set(Value::Object(output_metadata)),
-            status: Set(GenerationStatus::Pending.as_str().to_owned()),
-            ..self.new_row(
-                id,
-                new.generator_name,
-                new.artifact_type,
-                new.input_params,
-                &new.inputs,
-                now,
-            )?
-        };
-        let job = jobs::ActiveModel {
-            generation_id: Set(id.0),
-            tenant_id: Set(self.scope.tenant().0),
-            attempts: Set(0),
-            worker_id: Set(None),
-            lease_until: Set(None),
-            not_before: Set(None),
-            created_at: Set(now),
-        };
-        let transaction = self.scope.store().begin().await?;
-        let row = self.insert_generation(&transaction, row, &new.inputs).await?;
-        jobs::Entity::insert(job).exec_without_returning(&transaction).await?;
-        transaction.commit().await?;
-        self.scope.store().events().job_queued();
-        self.scope.publish_generation(self.board.id, id);
-        row.try_into()
-    }
-
-    pub(super) fn new_row(
-        &self,
-        id: GenerationId,
-        generator_name: String,
-        artifact_type: ArtifactType,
-        input_params: JsonObject,
-        inputs: &[LineageEntry],
-        now: DateTime<Utc>,
-    ) -> Result<generations::ActiveModel> {
-        let input_artifacts = inputs
-            .iter()
-            .map(|input| {
-                json!({
-                    "generation_id": input.generation,
-                    "role": input.role,
-                    "artifact_type": input.artifact_type,
-                })
-            })
-            .collect();
-        Ok(generations::ActiveModel {
-            id: Set(id.0),
-            tenant_id: Set(self.scope.tenant().0),
-            board_id: Set(self.board.id.0),
-            user_id: Set(self.scope.user()?.0),
-            generator_name: Set(generator_name),
-            artifact_type: Set(artifact_type.as_str().to_owned()),
-            input_params: Set(Value::Object(input_params)),
-            storage_url: Set(None),
-            thumbnail_url: Set(None),
-            additional_files: Set(json!([])),
-            input_artifacts: Set(Value::Array(input_artifacts)),
-            external_job_id: Set(None),
-            progress: Set(Decimal::ZERO),
-            error_message: Set(None),
-            started_at: Set(None),
-            completed_at: Set(None),
-            created_at: Set(now),
-            updated_at: Set(now),
-            ..Default::default()
-        })
-    }
-
-    /// Inserts a generation and its lineage.
-    pub(super) async fn insert_generation(
-        &self,
-        connection: &impl ConnectionTrait,
-        row: generations::ActiveModel,
-        inputs: &[LineageEntry],
-    ) -> Result<generations::Model> {
-        let row =
-            Entity::insert(row).exec_with_returning(connection).await.map_err(gone("Board"))?;
-        if !inputs.is_empty() {
-            let edges = (0..).zip(inputs).map(|(position, input)| generation_inputs::ActiveModel {
-                generation_id: Set(row.id),
-                position: Set(position),
-                tenant_id: Set(row.tenant_id),
-                input_id: Set(input.generation.0),
-                role: Set(input.role.clone()),
-            });
-            generation_inputs::Entity::insert_many(edges)
-                .exec_without_returning(connection)
-                .await
-                .map_err(gone("Generation"))?;
-        }
-        Ok(row)
-    }
-}
-
-/// A foreign key that no longer holds means that the target was deleted since it was checked.
-fn gone(noun: &'static str) -> impl Fn(sea_orm::DbErr) -> Error {
-    move |error| {
-        if super::is_foreign_key_violation(&error) { Error::NotFound(noun) } else { error.into() }
-    }
-}
-
-impl AuthorizedGeneration {
-    /// The generation's row.
-    #[must_use]
-    pub fn generation(&self) -> &Generation {
-        &self.generation
-    }
-
-    /// Stops a generation that has not ended, and tells the worker.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when it has ended.
-    pub async fn cancel(self) -> Result<Generation> {
-        let (id, board) = (self.generation.id, self.generation.board);
-        let now = now();
-        let transaction = self.scope.store().begin().await?;
-        // The job first, as the worker does: two who take locks in one order cannot deadlock.
-        self.delete_job(&transaction).await?;
-        let cancelled =
-            Entity::update_many()
-                .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
-                .col_expr(Column::CompletedAt, Expr::value(now))
-                .col_expr(Column::UpdatedAt, Expr::value(now))
-                .filter(Column::TenantId.eq(self.scope.tenant().0))
-                .filter(Column::Id.eq(id.0))
-                .filter(Column::Status.is_in([
-                    GenerationStatus::Pending.as_str(),
-                    GenerationStatus::Processing.as_str(),
-                ]))
-                .exec_with_returning(&transaction)
-                .await?;
-        let Some(row) = cancelled.into_iter().next() else {
-            return Err(Error::Conflict("This generation has already ended".to_owned()));
-        };
-        transaction.commit().await?;
-        self.scope.store().events().cancel(id);
-        self.scope.publish_generation(board, id);
-        row.try_into()
-    }
-
-    async fn delete_job(&self, transaction: &impl ConnectionTrait) -> Result<()> {
-        jobs::Entity::delete_many()
-            .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
-            .filter(jobs::Column::GenerationId.eq(self.generation.id.0))
-            .exec(transaction)
-            .await?;
-        Ok(())
-    }
-
-    /// Deletes the generation. The artifact's files are the caller's to delete.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when someone else deleted it meanwhile.
-    pub async fn delete(self) -> Result<Generation> {
-        let transaction = self.scope.store().begin().await?;
-        self.delete_job(&transaction).await?;
-        let deleted = Entity::delete_many()
-            .filter(Column::TenantId.eq(self.scope.tenant().0))
-            .filter(Column::Id.eq(self.generation.id.0))
-            .exec(&transaction)
-            .await?;
-        if deleted.rows_affected == 0 {
-            return Err(Error::NotFound("Generation"));
-        }
-        transaction.commit().await?;
-
-        self.scope.store().events().cancel(self.generation.id);
-        self.scope.publish_generation(self.generation.board, self.generation.id);
-        Ok(self.generation)
-    }
 }

@@ -3,12 +3,14 @@
 
 mod boards;
 mod connect;
+mod ending;
 mod entity;
 mod events;
 mod generations;
 mod lineage;
 mod members;
 mod migrate;
+mod queueing;
 mod scope;
 mod search;
 mod statements;

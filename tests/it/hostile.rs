@@ -20,11 +20,21 @@ fn fragment_bomb() -> String {
     query
 }
 
+fn fragment_chain() -> String {
+    let links =
+        (0..900).map(|level| format!("fragment f{level} on Query {{ ...f{} }} ", level + 1));
+    format!("{{ ...f0 }} fragment f900 on Query {{ __typename }} {}", links.collect::<String>())
+}
+
 #[tokio::test]
 async fn documents_that_cost_too_much_to_look_at_are_refused_on_every_transport() {
     let app = TestApp::start().await;
     let caller = app.anonymous();
-    let cases = [(brackets(), "QUERY_TOO_DEEP"), (fragment_bomb(), "QUERY_TOO_COMPLEX")];
+    let cases = [
+        (brackets(), "QUERY_TOO_DEEP"),
+        (fragment_chain(), "QUERY_TOO_DEEP"),
+        (fragment_bomb(), "QUERY_TOO_COMPLEX"),
+    ];
     for (query, code) in &cases {
         assert_eq!(caller.code(query, json!({})).await, *code);
         let get =
@@ -100,4 +110,28 @@ async fn under_provider_none_foreign_pages_are_refused() {
         let answer = request.json(&json!({ "query": "{ me { id } }" })).send().await;
         assert_eq!(answer.expect("an answer").status(), status, "{origin}");
     }
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_again_is_not_stored() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    let deep = (0..100).fold(json!(1), |inner, _| json!({ "a": inner }));
+    let literal = format!("{}$v{}", "{a:".repeat(45), "}".repeat(45));
+    for operation in [
+        format!(
+            "mutation($v: JSON) {{ createBoard(input: {{ title: \"t\", settings: {literal} }}) {{ id }} }}"
+        ),
+        format!(
+            "mutation($v: JSON) {{ createTag(input: {{ name: \"t\", metadata: {literal} }}) {{ id }} }}"
+        ),
+    ] {
+        assert_eq!(ada.code(&operation, json!({ "v": deep })).await, "BAD_USER_INPUT");
+    }
+    let lists = ada.data("{ myBoards { id } tags { id } }", json!({})).await;
+    assert_eq!(lists, json!({ "myBoards": [], "tags": [] }));
+    let fits = (0..60).fold(json!(1), |inner, _| json!([inner]));
+    let query = "mutation($v: JSON) { createBoard(input: { title: \"t\", settings: { a: $v } }) { settings } }";
+    let board = ada.data(query, json!({ "v": fits })).await;
+    assert_eq!(board["createBoard"]["settings"]["a"], fits);
 }
