@@ -89,12 +89,6 @@ impl Artifacts {
         &self.store
     }
 
-    /// The longest file that is taken, in bytes.
-    #[must_use]
-    pub fn max_upload_bytes(&self) -> u64 {
-        self.max_upload_bytes
-    }
-
     /// Streams an upload to disk; never more than a chunk of it is in memory.
     ///
     /// # Errors
