@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex};
@@ -19,19 +20,19 @@ use crate::{
         ArtifactStore, Artifacts, FetchError, FetchLimits, Fetcher, LinkSigner, Links,
         SigningError, StoreError,
     },
+    audit::{AuditLog, AuditWriter},
     auth::{
-        Authenticator, Tenancy,
-        providers::{
-            JwtAlgorithm, JwtKey, JwtSettings, JwtSettingsError, JwtVerifier, NoneVerifier,
-            TokenVerifier,
-        },
+        Authenticator, ScopePolicy, Tenancy, WRITE_INTERVAL, announce_changes_of_others,
+        providers::{IssuersError, IssuersVerifier, NoneVerifier, TokenVerifier},
     },
-    config::{AuthProvider, Config, StorageUrl},
+    config::{Config, ConfigError, Scopes, StorageUrl, TenantRegistration},
     error::Error,
     generators::Registry,
     graphql::{self, Limits, Services},
-    http::{HttpSettings, HttpState, router},
+    http::{HttpServices, HttpSettings, HttpState, ProtectedResource, router},
     jobs::{Worker, WorkerHandle, WorkerSettings},
+    platform::{Platform, PlatformSettings, Registration, RegistrationMode, TenantDeletion},
+    rate_limit::{Allowance, Allowances, LimitClock, RateLimits},
     store::Store,
 };
 
@@ -64,7 +65,10 @@ pub enum StartError {
     Storage(#[from] StoreError),
     /// Tokens cannot be judged with these settings.
     #[error("BOARDS_AUTH_… settings: {0}")]
-    Auth(#[from] JwtSettingsError),
+    Auth(#[from] IssuersError),
+    /// The settings do not fit together.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
     /// Links cannot be signed with this key.
     #[error("BOARDS_SIGNING_SECRET: {0}")]
     Signing(#[from] SigningError),
@@ -95,6 +99,7 @@ pub struct App {
     artifacts: Artifacts,
     registry: Arc<Registry>,
     state: HttpState,
+    audit: AuditWriter,
     stopping: CancellationToken,
     worker: Arc<Mutex<Option<WorkerHandle>>>,
     /// Held as long as the process serves an SQLite database.
@@ -110,6 +115,10 @@ pub struct Overrides {
     pub registry: Option<Registry>,
     /// Addresses on this machine that may be downloaded from.
     pub fetch_loopback: Vec<SocketAddr>,
+    /// The time by which limits are judged.
+    pub rate_limit_clock: Option<LimitClock>,
+    /// How often the last use of access tokens is written.
+    pub token_use_interval: Option<Duration>,
 }
 
 impl App {
@@ -119,7 +128,8 @@ impl App {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: Config, bound: SocketAddr) -> Result<Self, StartError> {
-        Self::start_with(config, bound, Overrides::default()).await
+        // The future is large, and its callers' futures would hold it.
+        Box::pin(Self::start_with(config, bound, Overrides::default())).await
     }
 
     /// The same with parts of a test's own.
@@ -147,19 +157,30 @@ impl App {
         };
         let registry = Arc::new(registry);
         let stopping = CancellationToken::new();
-        let state = http_state(&config, bound, &store, &artifacts, &registry, &stopping)?;
+        let clock = overrides.rate_limit_clock.unwrap_or_else(LimitClock::system);
+        let limits = rate_limits(&config, &clock)?;
+        tokio::spawn(limits.clone().sweep_until(stopping.clone()));
+        let (log, audit) = AuditWriter::start(&store, config.audit_retention);
+        let services = http_services(&config, &store, &artifacts, &registry, limits, log)?;
+        let state = HttpState::new(services, http_settings(&config, bound), stopping.clone());
         let app = Self {
             config,
             store,
             artifacts,
             registry,
             state,
+            audit,
             stopping,
             worker: Arc::default(),
             _lock: lock,
             _staging: staging,
         };
         app.begin_work().await?;
+        app.state.token_uses().write_regularly(
+            app.store.clone(),
+            overrides.token_use_interval.unwrap_or(WRITE_INTERVAL),
+            app.stopping.clone(),
+        );
         Ok(app)
     }
 
@@ -178,6 +199,7 @@ impl App {
     /// someone has migrated it.
     async fn begin_work(&self) -> Result<(), StartError> {
         let work = Work {
+            stopping: self.stopping.clone(),
             store: self.store.clone(),
             artifacts: self.artifacts.clone(),
             registry: Arc::clone(&self.registry),
@@ -222,7 +244,9 @@ impl App {
         let grace = self.config.shutdown_timeout;
         let stopping = self.stopping.clone();
         let requested = stopping.clone();
-        let server = axum::serve(listener, router(self.state.clone()))
+        let service =
+            router(self.state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(listener, service)
             .with_graceful_shutdown(async move { requested.cancelled().await });
         let server = tokio::spawn(server.into_future());
         let mut server = std::pin::pin!(server);
@@ -242,6 +266,10 @@ impl App {
         if finished.is_err() {
             tracing::warn!("requests that did not finish in time are cut off");
         }
+        if let Err(error) = self.state.token_uses().write(&self.store).await {
+            tracing::warn!(?error, "the last use of access tokens was not written");
+        }
+        self.audit.shut_down().await;
         if let Err(error) = self.store.close().await {
             tracing::warn!(?error, "the database was not closed");
         }
@@ -262,6 +290,7 @@ fn ended_early(
 
 /// What begins once the database is up to date.
 struct Work {
+    stopping: CancellationToken,
     store: Store,
     artifacts: Artifacts,
     registry: Arc<Registry>,
@@ -271,8 +300,11 @@ struct Work {
 
 impl Work {
     async fn begin(&self) -> Result<(), Error> {
+        tokio::spawn(announce_changes_of_others(self.store.clone(), self.stopping.clone()));
         let config = &self.config;
         self.store.system().ensure_default_tenant(&config.default_tenant_slug).await?;
+        let deletion = TenantDeletion::new(self.store.clone(), self.artifacts.store().clone());
+        deletion.start(self.stopping.clone()).await?;
         if config.worker_enabled {
             let settings = WorkerSettings {
                 concurrency: config.worker_concurrency,
@@ -339,6 +371,15 @@ fn make_folder(path: &Path) -> Result<(), StartError> {
         .map_err(|cause| StartError::Folder { path: path.display().to_string(), cause })
 }
 
+/// Whether no server uses the database, as long as what is returned is held: on SQLite the lock of a
+/// server, on PostgreSQL nothing, where several processes may work at once.
+///
+/// # Errors
+/// [`StartError::InUse`] while a server runs; [`StartError::Folder`].
+pub fn lock_out_servers(config: &Config) -> Result<Option<File>, StartError> {
+    config.database_url.sqlite_path().as_deref().map(lock).transpose()
+}
+
 /// Takes the lock beside an SQLite database: a second process would take its running jobs over.
 fn lock(database: &Path) -> Result<File, StartError> {
     let path = database.with_extension("lock");
@@ -353,15 +394,23 @@ fn lock(database: &Path) -> Result<File, StartError> {
     }
 }
 
+/// Opens the store of the artifacts' files.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn open_files(config: &Config) -> Result<ArtifactStore, StartError> {
+    let StorageUrl::Directory(directory) = &config.storage_url;
+    make_folder(directory)?;
+    Ok(ArtifactStore::open(&directory.to_string_lossy())?)
+}
+
 fn open_artifacts(
     config: &Config,
     bound: SocketAddr,
     staging: PathBuf,
     loopback: &[SocketAddr],
 ) -> Result<Artifacts, StartError> {
-    let StorageUrl::Directory(directory) = &config.storage_url;
-    make_folder(directory)?;
-    let store = ArtifactStore::open(&directory.to_string_lossy())?;
+    let store = open_files(config)?;
     let signer = LinkSigner::new(&signing_key(config)?, config.storage_link)?;
     let links = Links::new(signer, config.base_url(bound));
     let limits = FetchLimits {
@@ -405,83 +454,132 @@ fn signing_key(config: &Config) -> Result<Vec<u8>, StartError> {
 }
 
 fn verifier(config: &Config) -> Result<Arc<dyn TokenVerifier>, StartError> {
-    if config.auth_provider == AuthProvider::None {
+    if config.lets_everyone_in() {
         return Ok(Arc::new(NoneVerifier));
     }
-    let key = match (&config.jwt_public_key, &config.jwt_secret) {
-        (Some(pem), _) if !config.jwt_algorithm.is_symmetric() => JwtKey::PublicPem(pem.clone()),
-        (_, Some(secret)) => JwtKey::Secret(secret.clone()),
-        (_, None) => JwtKey::Secret(String::new().into()),
-    };
-    let settings = JwtSettings {
-        algorithm: jwt_algorithm(config),
-        key,
-        issuer: config.auth_issuer.clone(),
-        audiences: config.auth_audience.iter().cloned().collect(),
-        leeway: config.auth_leeway,
-        tenant_claim: config.tenant_claim.clone(),
-    };
-    Ok(Arc::new(JwtVerifier::new(settings)?))
-}
-
-fn jwt_algorithm(config: &Config) -> JwtAlgorithm {
-    use crate::config::JwtAlgorithm as Configured;
-    match config.jwt_algorithm {
-        Configured::Hs256 => JwtAlgorithm::Hs256,
-        Configured::Hs384 => JwtAlgorithm::Hs384,
-        Configured::Hs512 => JwtAlgorithm::Hs512,
-        Configured::Rs256 => JwtAlgorithm::Rs256,
-        Configured::Es256 => JwtAlgorithm::Es256,
-        Configured::EdDsa => JwtAlgorithm::EdDsa,
-    }
+    let verifier = IssuersVerifier::new(config.checked_issuers()?, config.auth_leeway)?;
+    verifier.prepare(Utc::now());
+    Ok(Arc::new(verifier))
 }
 
 /// The host of the server's own URL, where everyone who reaches it is the local user.
 fn local_only(config: &Config, bound: SocketAddr) -> Option<String> {
-    if config.auth_provider != AuthProvider::None || config.allow_insecure {
+    if !config.lets_everyone_in() || config.allow_insecure {
         return None;
     }
     let url = url::Url::parse(&config.base_url(bound)).ok()?;
     Some(url.host_str().unwrap_or("localhost").to_owned())
 }
 
-fn http_state(
+fn rate_limits(config: &Config, clock: &LimitClock) -> Result<RateLimits, Error> {
+    if !config.rate_limit {
+        return Ok(RateLimits::off());
+    }
+    let allowances = Allowances {
+        user: Allowance::even(config.rate_limit_user),
+        token: Allowance::even(config.rate_limit_token),
+        address: Allowance::even(config.rate_limit_address),
+        // Pages send several requests at once; their first expired token is no attack.
+        failures: Allowance::at_once(config.rate_limit_failures),
+    };
+    RateLimits::new(allowances, clock)
+}
+
+/// What the server says about itself to clients without a token.
+fn protected_resource(config: &Config, bound: SocketAddr) -> ProtectedResource {
+    let issuers = config.trusted_issuers();
+    let mut audiences: Vec<String> = Vec::new();
+    for audience in issuers.iter().flat_map(|issuer| &issuer.audiences) {
+        if !audiences.contains(audience) {
+            audiences.push(audience.clone());
+        }
+    }
+    ProtectedResource {
+        base_url: config.base_url(bound),
+        issuers: issuers.into_iter().filter_map(|issuer| issuer.issuer).collect(),
+        audiences,
+        has_playground: config.playground,
+    }
+}
+
+fn http_services(
     config: &Config,
-    bound: SocketAddr,
     store: &Store,
     artifacts: &Artifacts,
     registry: &Arc<Registry>,
-    stopping: &CancellationToken,
-) -> Result<HttpState, StartError> {
+    rate_limits: RateLimits,
+    audit: AuditLog,
+) -> Result<HttpServices, StartError> {
     let tenancy = if config.multi_tenant_mode {
         Tenancy::multi(&config.default_tenant_slug)
     } else {
         Tenancy::single(&config.default_tenant_slug)
+    }
+    .with_domain(config.tenant_domain.clone());
+    let scopes = match config.scopes {
+        Scopes::Optional => ScopePolicy::Optional,
+        Scopes::Required => ScopePolicy::Required,
     };
-    let authenticator = Authenticator::new(store.clone(), verifier(config)?, tenancy);
-    let services = Services { artifacts: artifacts.clone(), registry: Arc::clone(registry) };
-    let limits = Limits {
+    let authenticator =
+        Authenticator::new(store.clone(), verifier(config)?, tenancy, scopes, audit.clone());
+    let services = Services {
+        artifacts: artifacts.clone(),
+        registry: Arc::clone(registry),
+        audit: audit.clone(),
+    };
+    let schema = graphql::build(services, limits(config), config.introspection);
+    let (store, artifacts) = (store.clone(), artifacts.clone());
+    Ok(HttpServices { store, authenticator, schema, artifacts, rate_limits, audit })
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
         depth: config.max_query_depth,
         complexity: config.max_query_complexity,
         aliases: config.max_query_aliases,
-    };
-    let schema = graphql::build(services, limits, config.introspection);
-    let settings = HttpSettings {
+    }
+}
+
+fn http_settings(config: &Config, bound: SocketAddr) -> HttpSettings {
+    HttpSettings {
         max_body_bytes: config.max_body_bytes,
         max_upload_bytes: config.max_upload_bytes,
         max_batch_size: config.max_batch_size,
-        limits,
+        limits: limits(config),
+        platform: platform_settings(config),
         request_timeout: config.request_timeout,
         local_only: local_only(config, bound),
         playground: config.playground,
         cors_origins: config.cors_origins.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        tenant_domain: config.tenant_domain.clone(),
+        resource: protected_resource(config, bound),
+    }
+}
+
+/// What runs the tenants as a whole.
+#[must_use]
+pub fn open_platform(config: &Config, store: &Store) -> Platform {
+    Platform::new(store.clone(), platform_settings(config))
+}
+
+fn platform_settings(config: &Config) -> PlatformSettings {
+    let mode = match config.tenant_registration {
+        TenantRegistration::Off => RegistrationMode::Off,
+        TenantRegistration::Approval => RegistrationMode::Approval,
+        TenantRegistration::Open => RegistrationMode::Open,
     };
-    Ok(HttpState::new(
-        store.clone(),
-        authenticator,
-        schema,
-        artifacts.clone(),
-        settings,
-        stopping.clone(),
-    ))
+    let registration = Registration {
+        mode,
+        domains: config.tenant_registration_domains.clone(),
+        most: config.tenant_registration_max,
+    };
+    let providers = config.trusted_issuers();
+    let providers = providers.iter().map(|issuer| issuer.provider.to_string());
+    PlatformSettings {
+        multi_tenant: config.multi_tenant_mode,
+        default_slug: config.default_tenant_slug.clone(),
+        registration,
+        auth_providers: providers.collect(),
+    }
 }

@@ -1,8 +1,8 @@
 //! One error for the whole server: a stable code, what the client may read, and what only the log may.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
-use crate::domain::Violation;
+use crate::domain::{TokenScope, Violation};
 
 /// The result of anything that can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -23,6 +23,9 @@ pub enum Error {
     /// Signed in, but not allowed to do this. Holds the end of the sentence.
     #[error("You don't have permission to {0}")]
     Forbidden(Cow<'static, str>),
+    /// Signed in with a token that was not granted what the field needs.
+    #[error("You don't have permission to do this with a token that lacks the scope {0}")]
+    InsufficientScope(TokenScope),
     /// The target does not exist in the caller's tenant. Holds its noun ("Board").
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -43,6 +46,16 @@ pub enum Error {
     /// The named tenant is malformed, unknown, or not to be known.
     #[error("Tenant not found")]
     TenantNotFound,
+    /// The identity provider that must judge the token does not answer, or not in a way that can be
+    /// believed. Nothing is known about the token.
+    #[error("The identity provider cannot be reached; try again later")]
+    AuthUnavailable,
+    /// The caller has asked for more than its share.
+    #[error("Too many requests; try again later")]
+    RateLimited {
+        /// How long until the same request would be let in.
+        retry_after: Duration,
+    },
     /// The request took longer than the server allows.
     #[error("The request took too long and was stopped")]
     Timeout,
@@ -66,12 +79,14 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAuthenticated | Self::InvalidToken => "UNAUTHENTICATED",
-            Self::Forbidden(_) => "FORBIDDEN",
+            Self::Forbidden(_) | Self::InsufficientScope(_) => "FORBIDDEN",
             Self::NotFound(_) => "NOT_FOUND",
             Self::BadUserInput { .. } => "BAD_USER_INPUT",
             Self::Conflict(_) => "CONFLICT",
             Self::TenantRequired => "TENANT_REQUIRED",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
+            Self::AuthUnavailable => "AUTH_UNAVAILABLE",
+            Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Timeout => "TIMEOUT",
             Self::TooLarge(_) => "PAYLOAD_TOO_LARGE",
             Self::TooComplex(_) => "QUERY_TOO_COMPLEX",
@@ -88,6 +103,7 @@ impl Error {
             Self::NotAuthenticated => Self::NotAuthenticated,
             Self::InvalidToken => Self::InvalidToken,
             Self::Forbidden(what) => Self::Forbidden(what.clone()),
+            Self::InsufficientScope(scope) => Self::InsufficientScope(*scope),
             Self::NotFound(noun) => Self::NotFound(noun),
             Self::BadUserInput { message, violations } => {
                 Self::BadUserInput { message: message.clone(), violations: violations.clone() }
@@ -95,11 +111,25 @@ impl Error {
             Self::Conflict(message) => Self::Conflict(message.clone()),
             Self::TenantRequired => Self::TenantRequired,
             Self::TenantNotFound => Self::TenantNotFound,
+            Self::AuthUnavailable => Self::AuthUnavailable,
+            Self::RateLimited { retry_after } => Self::RateLimited { retry_after: *retry_after },
             Self::Timeout => Self::Timeout,
             Self::TooLarge(message) => Self::TooLarge(message.clone()),
             Self::TooComplex(message) => Self::TooComplex(message.clone()),
             Self::UnsupportedMedia(message) => Self::UnsupportedMedia(message.clone()),
             Self::Internal(cause) => Self::internal(cause.to_string()),
+        }
+    }
+
+    /// Whole seconds until it is worth trying again, at least one, for the `Retry-After` header
+    /// (RFC 9110, section 10.2.3) and `extensions.retryAfter`.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after } => {
+                Some(retry_after.as_secs().saturating_add(1).max(1))
+            }
+            _ => None,
         }
     }
 

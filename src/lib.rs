@@ -4,6 +4,7 @@
 pub mod access;
 pub mod app;
 pub mod artifacts;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -13,4 +14,6 @@ pub mod generators;
 pub mod graphql;
 pub mod http;
 pub mod jobs;
+pub mod platform;
+pub mod rate_limit;
 pub mod store;

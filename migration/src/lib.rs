@@ -10,6 +10,11 @@ mod m20261122_000003_create_generation_inputs;
 mod m20261122_000004_create_jobs;
 mod m20261122_000005_add_search_columns;
 mod m20261122_000006_create_list_indexes;
+mod m20261122_000007_add_tenant_roles;
+mod m20261122_000008_create_access_tokens;
+mod m20261122_000009_create_invitations;
+mod m20261122_000010_create_audit_events;
+mod m20261122_000011_index_tenants;
 mod sql;
 
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -29,6 +34,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_create_jobs::Migration),
             Box::new(m20261122_000005_add_search_columns::Migration),
             Box::new(m20261122_000006_create_list_indexes::Migration),
+            Box::new(m20261122_000007_add_tenant_roles::Migration),
+            Box::new(m20261122_000008_create_access_tokens::Migration),
+            Box::new(m20261122_000009_create_invitations::Migration),
+            Box::new(m20261122_000010_create_audit_events::Migration),
+            Box::new(m20261122_000011_index_tenants::Migration),
         ]
     }
 }

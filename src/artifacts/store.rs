@@ -228,6 +228,14 @@ impl ArtifactStore {
         self.delete_below(&format!("{tenant}/{board}")).await
     }
 
+    /// Deletes all files of a tenant; well if there are none.
+    ///
+    /// # Errors
+    /// As [`ArtifactStore::delete_generation`].
+    pub async fn delete_tenant(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.delete_below(&tenant.to_string()).await
+    }
+
     async fn delete_below(&self, prefix: &str) -> Result<(), StoreError> {
         let listed = self.objects.list(Some(&Path::from(prefix)));
         let paths = listed.map_ok(|meta| meta.location).boxed();

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::domain::{EmailAddress, TokenScope};
+
 /// Most characters of a subject, a name, an email address or a tenant: what the columns hold.
 const TEXT_MAX_CHARACTERS: usize = 255;
 /// Most bytes of a picture's address.
@@ -38,6 +40,8 @@ pub struct VerifiedIdentity {
     /// What the token was granted: `scope`, `scp` and `permissions` together. `None` when it has
     /// none of these claims.
     pub scopes: Option<Vec<String>>,
+    /// Slugs of the only tenants for which the issuer is trusted; `None` is all.
+    pub allowed_tenants: Option<Arc<[String]>>,
 }
 
 impl VerifiedIdentity {
@@ -53,7 +57,7 @@ impl VerifiedIdentity {
         tenant_claim: Option<&str>,
     ) -> Option<Self> {
         let subject = claims.get("sub").and_then(Value::as_str).filter(|text| is_line(text))?;
-        let email = text(claims, "email").filter(|text| is_address(text));
+        let email = text(claims, "email").filter(|text| EmailAddress::parse(text).is_some());
         Some(Self {
             provider,
             subject: subject.to_owned(),
@@ -64,7 +68,24 @@ impl VerifiedIdentity {
             avatar_url: text(claims, "picture").and_then(picture),
             expires_at: None,
             scopes: scopes(claims),
+            allowed_tenants: None,
         })
+    }
+
+    /// The same, as far as its issuer is trusted: for these tenants alone, and with the scope
+    /// `platform:admin` only where the issuer may give it.
+    #[must_use]
+    pub fn vouched_for(mut self, tenants: Option<Arc<[String]>>, platform_admin: bool) -> Self {
+        if let Some(scopes) = self.scopes.as_mut().filter(|_| !platform_admin) {
+            scopes.retain(|scope| scope != TokenScope::PlatformAdmin.as_str());
+        }
+        Self { allowed_tenants: tenants, ..self }
+    }
+
+    /// Whether its issuer may vouch for it in the tenant of this slug.
+    #[must_use]
+    pub fn is_allowed_in(&self, slug: &str) -> bool {
+        self.allowed_tenants.as_ref().is_none_or(|slugs| slugs.iter().any(|one| one == slug))
     }
 }
 
@@ -81,16 +102,6 @@ fn is_line(text: &str) -> bool {
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
-}
-
-/// One `@` only: a quoted local part may hold a second one, and then two readers could see two
-/// domains, of which one may be in a tenant's list.
-fn is_address(text: &str) -> bool {
-    is_line(text)
-        && !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '<' | '>'))
-        && text.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        })
 }
 
 fn is_true(claim: Option<&Value>) -> bool {
@@ -183,6 +194,7 @@ mod tests {
             avatar_url: Some("https://example.com/a.png".to_owned()),
             expires_at: None,
             scopes: Some(vec!["boards:read".to_owned(), "x".to_owned()]),
+            allowed_tenants: None,
         };
         assert_eq!(identity(claims, None), Some(expected));
     }

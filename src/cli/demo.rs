@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use super::{Failure, print};
 use crate::{
     app::{StartError, open_store},
-    config::{AuthProvider, Config},
+    config::Config,
     domain::{
-        BoardQueryRole, JsonObject, MemberRole, Page, Permission, SortOrder, TenantId, UserId,
-        Validator,
+        BoardQueryRole, JsonObject, MemberRole, Page, Permission, SortOrder, TenantId, TenantRole,
+        UserId, Validator,
     },
     error::Result,
     generators::Registry,
     jobs::GenerationRequest,
-    store::{Board, NewBoard, Profile, Scope, Store, TenantReference, Viewer},
+    store::{Board, NewBoard, Newcomer, Profile, Scope, Store, TenantReference, Viewer},
 };
 
 /// Who owns the boards: the local user under provider none, otherwise a subject to sign a token for.
@@ -26,12 +26,13 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     system.ensure_default_tenant(&config.default_tenant_slug).await?;
     let slug = TenantReference::Slug(config.default_tenant_slug.clone());
     let tenant = system.tenant(&slug).await?.ok_or_else(|| Failure::new("no default tenant"))?.id;
-    let (provider, owner) = match config.auth_provider {
-        AuthProvider::None => ("none", ("local", "Local user")),
-        AuthProvider::Jwt => ("jwt", OWNER),
+    let issuers = config.trusted_issuers();
+    let (provider, owner, role) = match issuers.first() {
+        None => ("none", ("local", "Local user"), TenantRole::Admin),
+        Some(issuer) => (issuer.name.as_str(), OWNER, TenantRole::Member),
     };
-    let owner_id = provision(&store, tenant, provider, owner).await?;
-    let member_id = provision(&store, tenant, provider, MEMBER).await?;
+    let owner_id = provision(&store, tenant, provider, owner, role).await?;
+    let member_id = provision(&store, tenant, provider, MEMBER, TenantRole::Member).await?;
     let scope = Scope::new(store.clone(), tenant, Viewer::User(owner_id));
     let page = Page::new(1, 0, &mut Validator::new());
     if !scope.my_boards(BoardQueryRole::Owner, SortOrder::CreatedAsc, page).await?.is_empty() {
@@ -59,10 +60,12 @@ async fn provision(
     tenant: TenantId,
     provider: &str,
     (subject, name): (&str, &str),
+    role: TenantRole,
 ) -> Result<UserId> {
     let profile =
         Profile { provider, subject, email: None, display_name: Some(name), avatar_url: None };
-    Ok(store.system().provision_user(tenant, profile).await?.id)
+    let newcomer = Newcomer { profile, verified_email: None, role };
+    Ok(store.system().join(tenant, newcomer).await?.user.id)
 }
 
 async fn board(scope: &Scope, title: &str, description: &str, is_public: bool) -> Result<Board> {

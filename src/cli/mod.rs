@@ -1,6 +1,7 @@
 //! The command line: each command loads the configuration and does one thing.
 
 pub mod args;
+mod audit;
 mod demo;
 mod health;
 mod logs;
@@ -9,15 +10,18 @@ mod schema;
 mod serve;
 mod tenant;
 pub mod token;
+mod user;
 
 use std::io::Write;
 
-use args::{Cli, Command, TenantCommand};
+use args::{AuditCommand, Cli, Command};
 
 use crate::{
     app::StartError,
+    audit::{AuditEvent, record_at_once},
     config::{Config, ConfigError, Loaded},
     error::Error,
+    store::Store,
 };
 
 /// Why a command failed: one line for a person.
@@ -59,15 +63,14 @@ impl From<Error> for Failure {
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let loaded = load(&cli)?;
     match cli.command {
-        None | Some(Command::Serve(_)) => serve::run(loaded).await,
+        None | Some(Command::Serve(_)) => Box::pin(serve::run(loaded)).await,
         Some(Command::Migrate(arguments)) => migrate::run(loaded.config, &arguments).await,
         Some(Command::Schema(arguments)) => schema::run(arguments.check.as_deref()),
-        Some(Command::Tenant { command: TenantCommand::Create(arguments) }) => {
-            tenant::create(loaded.config, &arguments).await
+        Some(Command::Audit { command: AuditCommand::Export(arguments) }) => {
+            audit::export(loaded.config, &arguments).await
         }
-        Some(Command::Tenant { command: TenantCommand::List(_) }) => {
-            tenant::list(loaded.config).await
-        }
+        Some(Command::Tenant { command }) => tenant::run(loaded.config, &command).await,
+        Some(Command::User { command }) => user::run(loaded.config, &command).await,
         Some(Command::Token(arguments)) => {
             print(&token::sign_token(&loaded.config, &(&arguments).into())?)
         }
@@ -80,6 +83,24 @@ fn load(cli: &Cli) -> Result<Loaded, Failure> {
     let directory = std::env::current_dir()?;
     let environment = crate::config::environment();
     Ok(Config::load(cli.purpose(), &cli.flags(), environment, &directory)?)
+}
+
+/// Puts an act into the audit log, however it ended. What was done stays done if it cannot be recorded:
+/// the failure says so, lest it be done again.
+async fn recorded<T>(
+    store: &Store,
+    event: AuditEvent,
+    outcome: Result<T, Error>,
+) -> Result<T, Failure> {
+    let written = record_at_once(store, event.with_outcome(&outcome)).await;
+    let done = outcome?;
+    match written {
+        Ok(()) => Ok(done),
+        Err(error) => {
+            let Failure(cause) = error.into();
+            Err(Failure::new(format!("this was done, but the audit log lacks it: {cause}")))
+        }
+    }
 }
 
 /// Writes a line to standard output. A reader who has gone away is no failure.

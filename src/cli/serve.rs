@@ -31,12 +31,18 @@ pub(super) async fn run(loaded: Loaded) -> Result<(), Failure> {
 }
 
 fn banner(config: &Config, url: &str) -> String {
-    let (provider, next) = match config.auth_provider {
-        AuthProvider::None => (
-            "none (everyone is one local user; for development)",
-            "open the URL in a browser and run the example operations",
-        ),
-        AuthProvider::Jwt => ("jwt", "sign a token with `boards token SUBJECT`"),
+    let issuers = config.trusted_issuers();
+    let names: Vec<&str> = issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+    let provider = match names.as_slice() {
+        [] => "none (everyone is one local user; for development)".to_owned(),
+        names => names.join(", "),
+    };
+    let next = match config.auth_provider {
+        AuthProvider::None if names.is_empty() => {
+            "open the URL in a browser and run the example operations"
+        }
+        AuthProvider::Jwt => "sign a token with `boards token SUBJECT`",
+        _ => "send a token of your identity provider",
     };
     let tenants = if config.multi_tenant_mode { "many, named by X-Tenant" } else { "one" };
     format!(

@@ -24,6 +24,8 @@ pub struct TokenClaims {
     pub email: Option<String>,
     /// The user's name.
     pub name: Option<String>,
+    /// What it is granted, names of scopes with spaces between; `None` leaves the claim out.
+    pub scope: Option<String>,
     /// How long from now it is valid.
     pub expires_in: Duration,
 }
@@ -31,10 +33,10 @@ pub struct TokenClaims {
 /// Why no token can be made, in a line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The provider does not look at tokens.
+    /// The provider does not look at tokens, or signs them itself.
     #[error(
-        "BOARDS_AUTH_PROVIDER={0} takes any token, so there is none to sign: set \
-         BOARDS_AUTH_PROVIDER=jwt and BOARDS_JWT_SECRET, here as for the server"
+        "with BOARDS_AUTH_PROVIDER={0} there is no token to sign here: take one of the identity \
+         provider, or set BOARDS_AUTH_PROVIDER=jwt and BOARDS_JWT_SECRET, here as for the server"
     )]
     NotChecked(AuthProvider),
     /// Only the holder of the private key can sign.
@@ -58,6 +60,7 @@ impl From<&TokenArgs> for TokenClaims {
             tenant: args.tenant.clone(),
             email: args.email.clone(),
             name: args.name.clone(),
+            scope: args.scope.clone(),
             expires_in: args.expires,
         }
     }
@@ -88,6 +91,7 @@ fn payload(config: &Config, claims: &TokenClaims) -> Map<String, Value> {
         (tenant_claim, &claims.tenant),
         ("email", &claims.email),
         ("name", &claims.name),
+        ("scope", &claims.scope),
         ("iss", &config.auth_issuer),
         ("aud", &config.auth_audience),
     ];
@@ -108,7 +112,7 @@ fn payload(config: &Config, claims: &TokenClaims) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use jsonwebtoken::Validation;
+    use jsonwebtoken::{DecodingKey, Validation};
 
     use super::*;
 
@@ -126,6 +130,7 @@ mod tests {
             tenant: None,
             email: None,
             name: None,
+            scope: None,
             expires_in: Duration::from_mins(1),
         }
     }
@@ -137,7 +142,8 @@ mod tests {
         if let Some(audience) = &config.auth_audience {
             validation.set_audience(&[audience]);
         }
-        let key = config.verification_key().expect("a key");
+        let secret = config.jwt_secret.clone().expect("a secret");
+        let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
         jsonwebtoken::decode(token, &key, &validation).expect("a valid token").claims
     }
 

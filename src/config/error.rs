@@ -36,6 +36,16 @@ pub enum ConfigError {
         /// What is wrong with it, as the end of the sentence.
         problem: String,
     },
+    /// An issuer of tokens is not described as it must be.
+    #[error("{place}{key} {problem}")]
+    Issuer {
+        /// `boards.toml: auth_issuers entry 2 ("work"): `; empty for the one of the environment.
+        place: String,
+        /// The key of the entry, or the variable.
+        key: String,
+        /// What is wrong with it, as the end of the sentence.
+        problem: String,
+    },
     /// Values that are right by themselves do not fit together.
     #[error("{0}")]
     Combination(String),

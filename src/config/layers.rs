@@ -14,7 +14,7 @@ use figment::{
 };
 
 use super::{
-    ConfigError,
+    ConfigError, issuer_list,
     setting::{Fallback, PREFIX, by_key, by_name, nearest, reference},
 };
 
@@ -171,6 +171,10 @@ impl Environment {
     }
 }
 
+fn is_known(key: &str) -> bool {
+    key == issuer_list::KEY || by_key(key).is_some()
+}
+
 fn hint(nearest: Option<&str>) -> String {
     match nearest {
         Some(name) => format!("; did you mean {name}?"),
@@ -197,8 +201,9 @@ fn read_file(path: &Path) -> Result<Layer, ConfigError> {
         wrong(format!("is not TOML: {}", error.lines().next().unwrap_or_default()))
     })?;
     let values = data.into_values().next().unwrap_or_default();
-    if let Some(key) = values.keys().find(|key| by_key(key).is_none()) {
-        let known = nearest(key, reference().iter().map(|setting| setting.key.as_str()));
+    if let Some(key) = values.keys().find(|key| !is_known(key)) {
+        let known = reference().iter().map(|setting| setting.key.as_str());
+        let known = nearest(key, known.chain([issuer_list::KEY]));
         // A file that looks like the environment is a likely slip too.
         let known = known.or_else(|| by_name(key).map(|setting| setting.key.as_str()));
         let key = key.escape_debug().to_string();

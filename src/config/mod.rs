@@ -1,10 +1,15 @@
 //! The configuration: one struct, filled from defaults, a TOML file, the environment and flags, the
 //! later winning. Secrets are never printed.
 
+mod algorithm;
 mod check;
 mod database_url;
 mod error;
+mod issuer;
+mod issuer_list;
+mod key;
 mod layers;
+mod provider_url;
 mod reader;
 mod setting;
 mod table;
@@ -15,28 +20,40 @@ mod tests;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use jsonwebtoken::DecodingKey;
+use ipnet::IpNet;
 use secrecy::SecretString;
 
+use key::public_pem;
 use layers::Layers;
 use reader::Reader;
 use value::NotAllowed;
 
+use crate::domain::email_domain;
+
+pub(crate) use algorithm::KeyShape;
+
+pub use algorithm::JwtAlgorithm;
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
+pub use issuer::TrustedIssuer;
+pub use key::{JwtKey, JwtKeyError};
 pub use layers::Flags;
+pub use provider_url::ProviderUrl;
 pub use setting::{Fallback, Group, Kind, Setting, reference, reference_table};
-pub use value::{AuthProvider, JwtAlgorithm, LogFormat, RateLimit, StorageUrl};
+pub use value::{
+    AuthProvider, ClientMethod, LogFormat, Scopes, StorageUrl, TenantRegistration, TokenType,
+};
 
 /// A secret shorter than this could be found by trying (RFC 7518 section 3.2).
 const LEAST_SECRET_BYTES: usize = 32;
 /// Longest name of a claim; what the tenant's column could hold, too.
 const MOST_CLAIM_CHARACTERS: usize = 255;
-/// Largest file with a public key.
+/// Largest file with a public key or a secret.
 const MOST_KEY_BYTES: u64 = 1 << 16;
 /// Claims that mean something else already (RFC 7519 section 4.1, `OpenID` Connect Core 5.1).
 const TAKEN_CLAIMS: [&str; 11] =
@@ -54,6 +71,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Web origins that may call the API, as browsers send them.
     pub cors_origins: Vec<String>,
+    /// Reverse proxies that are believed about the client's address and the host it asked for.
+    pub trusted_proxies: Vec<IpNet>,
     /// Lets the provider `none` listen beyond loopback.
     pub allow_insecure: bool,
     /// Migrates `PostgreSQL` at the start; the embedded database always is migrated.
@@ -86,6 +105,27 @@ pub struct Config {
     pub auth_audience: Option<String>,
     /// How far the clocks of issuer and server may differ.
     pub auth_leeway: Duration,
+    /// Where the provider's keys are, instead of where discovery says.
+    pub auth_jwks_url: Option<ProviderUrl>,
+    /// Where opaque tokens are introspected.
+    pub auth_introspection_url: Option<ProviderUrl>,
+    /// Who this server is there.
+    pub auth_client_id: Option<String>,
+    /// The secret that goes with it, read from its file when one is named.
+    pub auth_client_secret: Option<SecretString>,
+    /// How both are sent.
+    pub auth_client_method: ClientMethod,
+    /// What a token's `typ` must be.
+    pub auth_token_type: TokenType,
+    /// The algorithms of published keys; `None` is the provider's defaults.
+    pub auth_algorithms: Option<Vec<JwtAlgorithm>>,
+    /// Whether the scope `platform:admin` counts in the tokens of the provider.
+    pub auth_platform_admin: bool,
+    /// The list of the TOML file; see [`Config::trusted_issuers`].
+    pub auth_issuers: Vec<TrustedIssuer>,
+
+    /// What a token without any scope claim may do.
+    pub scopes: Scopes,
 
     /// Whether there are tenants besides the default one.
     pub multi_tenant_mode: bool,
@@ -93,6 +133,14 @@ pub struct Config {
     pub default_tenant_slug: String,
     /// The only claim that names the tenant, instead of the usual ones.
     pub tenant_claim: Option<String>,
+    /// Whether people may register tenants.
+    pub tenant_registration: TenantRegistration,
+    /// Email domains whose people may; everyone when there are none.
+    pub tenant_registration_domains: Vec<String>,
+    /// How many tenants one person may have registered.
+    pub tenant_registration_max: u64,
+    /// The domain whose subdomains name tenants, in lower case.
+    pub tenant_domain: Option<String>,
 
     /// Where artifacts are kept.
     pub storage_url: StorageUrl,
@@ -123,9 +171,19 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How long `uploadArtifact` may fetch.
     pub fetch_timeout: Duration,
-    /// How often callers may ask.
-    pub rate_limit: Option<RateLimit>,
+    /// Whether callers are limited.
+    pub rate_limit: bool,
+    /// Points a minute for each user.
+    pub rate_limit_user: NonZeroU32,
+    /// Points a minute for each token.
+    pub rate_limit_token: NonZeroU32,
+    /// Points a minute for each address of callers who are not signed in.
+    pub rate_limit_address: NonZeroU32,
+    /// Failed authentications a minute for each address.
+    pub rate_limit_failures: NonZeroU32,
 
+    /// How long the audit log keeps an event; none keeps all.
+    pub audit_retention: Option<Duration>,
     /// A valid filter for `tracing_subscriber::EnvFilter`.
     pub log_level: String,
     /// How log lines look.
@@ -175,7 +233,7 @@ impl Config {
         Ok(Loaded { config, warnings, file })
     }
 
-    /// The defaults with this data folder and a free port: what tests build on.
+    /// The defaults with this data folder and a free port, and nobody limited: what tests build on.
     ///
     /// # Panics
     /// Never: a test reads all defaults.
@@ -189,6 +247,7 @@ impl Config {
             data_dir: data_dir.to_owned(),
             database_url: DatabaseUrl::embedded(data_dir),
             storage_url: StorageUrl::under(data_dir),
+            rate_limit: false,
             ..config.expect("the defaults are valid")
         }
     }
@@ -202,6 +261,7 @@ impl Config {
             api_port: reader.number("api_port")?,
             public_url: reader.optional("public_url", value::base_url)?,
             cors_origins: reader.list("cors_origins", value::origin)?,
+            trusted_proxies: reader.list("trusted_proxies", value::network)?,
             allow_insecure: reader.switch("allow_insecure")?,
             migrate: reader.switch("migrate")?,
             shutdown_timeout: seconds(reader, "shutdown_timeout_seconds")?,
@@ -220,10 +280,26 @@ impl Config {
             auth_issuer: reader.text("auth_issuer")?,
             auth_audience: reader.text("auth_audience")?,
             auth_leeway: seconds(reader, "auth_leeway_seconds")?,
+            auth_jwks_url: reader.optional("auth_jwks_url", str::parse)?,
+            auth_introspection_url: reader.optional("auth_introspection_url", str::parse)?,
+            auth_client_id: reader.text("auth_client_id")?,
+            auth_client_secret: client_secret(reader)?,
+            auth_client_method: reader.value("auth_client_method")?,
+            auth_token_type: reader.value("auth_token_type")?,
+            auth_algorithms: reader.optional_list("auth_algorithms", str::parse)?,
+            auth_platform_admin: reader.switch("auth_platform_admin")?,
+            auth_issuers: issuer_list::read(reader.figment)?,
+
+            scopes: reader.value("scopes")?,
 
             multi_tenant_mode: reader.switch("multi_tenant_mode")?,
             default_tenant_slug: reader.required("default_tenant_slug", tenant_slug)?,
             tenant_claim: reader.optional("tenant_claim", claim)?,
+            tenant_registration: reader.value("tenant_registration")?,
+            tenant_registration_domains: reader
+                .list("tenant_registration_domains", |text| email_domain(text).ok_or(NotAllowed))?,
+            tenant_registration_max: reader.number("tenant_registration_max")?,
+            tenant_domain: reader.optional("tenant_domain", value::domain)?,
 
             signing_secret: reader.secret("signing_secret", LEAST_SECRET_BYTES)?,
             storage_link: seconds(reader, "storage_link_seconds")?,
@@ -239,8 +315,13 @@ impl Config {
             max_batch_size: reader.number("max_batch_size")?,
             request_timeout: seconds(reader, "request_timeout_seconds")?,
             fetch_timeout: seconds(reader, "fetch_timeout_seconds")?,
-            rate_limit: reader.optional("rate_limit", str::parse)?,
+            rate_limit: reader.switch("rate_limit")?,
+            rate_limit_user: per_minute(reader, "rate_limit_user")?,
+            rate_limit_token: per_minute(reader, "rate_limit_token")?,
+            rate_limit_address: per_minute(reader, "rate_limit_address")?,
+            rate_limit_failures: per_minute(reader, "rate_limit_failures")?,
 
+            audit_retention: days(reader, "audit_retention_days")?,
             log_level: reader.required("log_level", value::log_filter)?,
             log_format: reader.value("log_format")?,
         })
@@ -271,12 +352,56 @@ impl Config {
         self.data_dir.join("signing.key")
     }
 
-    /// The key that tokens of the provider `jwt` are verified with.
+    /// Whether nobody judges tokens, and everyone is the one local user.
+    #[must_use]
+    pub fn lets_everyone_in(&self) -> bool {
+        self.auth_provider == AuthProvider::None && self.auth_issuers.is_empty()
+    }
+
+    /// Everyone whose tokens are taken: the issuer of the environment, whose name is its
+    /// provider's, and those of the list.
+    #[must_use]
+    pub fn trusted_issuers(&self) -> Vec<TrustedIssuer> {
+        let mut issuers = Vec::new();
+        if self.auth_provider != AuthProvider::None {
+            issuers.push(self.single_issuer());
+        }
+        let listed = self.auth_issuers.iter().cloned().map(|issuer| TrustedIssuer {
+            tenant_claim: issuer.tenant_claim.or_else(|| self.tenant_claim.clone()),
+            ..issuer
+        });
+        issuers.extend(listed);
+        issuers
+    }
+
+    /// The same, once it is certain that they are described as they must be.
     ///
     /// # Errors
-    /// [`ConfigError::Combination`] without a key that fits the algorithm.
-    pub fn verification_key(&self) -> Result<DecodingKey, ConfigError> {
-        check::verification_key(self)
+    /// [`ConfigError::Issuer`] with what to change.
+    pub fn checked_issuers(&self) -> Result<Vec<TrustedIssuer>, ConfigError> {
+        check::issuers(self, &figment::Figment::new())
+    }
+
+    fn single_issuer(&self) -> TrustedIssuer {
+        TrustedIssuer {
+            name: self.auth_provider.as_str().to_owned(),
+            provider: self.auth_provider,
+            issuer: self.auth_issuer.clone(),
+            audiences: self.auth_audience.iter().cloned().collect(),
+            jwks_url: self.auth_jwks_url.clone(),
+            introspection_url: self.auth_introspection_url.clone(),
+            client_id: self.auth_client_id.clone(),
+            client_secret: self.auth_client_secret.clone(),
+            client_method: self.auth_client_method,
+            token_type: self.auth_token_type,
+            algorithms: self.auth_algorithms.clone(),
+            tenant_claim: self.tenant_claim.clone(),
+            tenants: None,
+            platform_admin: self.auth_platform_admin,
+            jwt_algorithm: self.jwt_algorithm,
+            jwt_secret: self.jwt_secret.clone(),
+            jwt_public_key: self.jwt_public_key.clone(),
+        }
     }
 }
 
@@ -302,6 +427,18 @@ fn seconds(reader: &Reader<'_>, key: &str) -> Result<Duration, ConfigError> {
     reader.number(key).map(Duration::from_secs)
 }
 
+/// The table leaves no room for none.
+fn per_minute(reader: &Reader<'_>, key: &str) -> Result<NonZeroU32, ConfigError> {
+    let number: u32 = reader.number(key)?;
+    NonZeroU32::new(number).ok_or_else(|| reader.wrong(key, None))
+}
+
+/// A number of days, of which 0 means without end.
+fn days(reader: &Reader<'_>, key: &str) -> Result<Option<Duration>, ConfigError> {
+    let days: u64 = reader.number(key)?;
+    Ok((days > 0).then(|| Duration::from_hours(days * 24)))
+}
+
 fn host(text: &str) -> Result<IpAddr, NotAllowed> {
     if text.eq_ignore_ascii_case("localhost") {
         return Ok(Ipv4Addr::LOCALHOST.into());
@@ -320,22 +457,49 @@ fn claim(text: &str) -> Result<String, NotAllowed> {
 }
 
 fn public_key(reader: &Reader<'_>) -> Result<Option<String>, ConfigError> {
-    let is_public = |pem: &str| pem.contains("-----BEGIN") && !pem.contains("PRIVATE KEY");
-    let inline = reader.optional("jwt_public_key", |pem| {
-        // Environment files often cannot hold line breaks.
-        let pem = pem.replace("\\n", "\n");
-        if is_public(&pem) { Ok(pem) } else { Err(NotAllowed) }
-    })?;
-    let file = reader.optional("jwt_public_key_file", |path| {
-        let size = std::fs::metadata(path).map_err(|_| NotAllowed)?.len();
-        let pem = if size <= MOST_KEY_BYTES { std::fs::read_to_string(path).ok() } else { None };
-        pem.filter(|pem| is_public(pem)).ok_or(NotAllowed)
-    })?;
+    // Environment files often cannot hold line breaks.
+    let inline =
+        reader.optional("jwt_public_key", |pem| public_pem(pem).map_err(|_| NotAllowed))?;
+    let file = reader.optional("jwt_public_key_file", key_file)?;
+    one_of(reader, "jwt_public_key", inline, file)
+}
+
+fn client_secret(reader: &Reader<'_>) -> Result<Option<SecretString>, ConfigError> {
+    let inline = reader.secret("auth_client_secret", 1)?;
+    let file = reader.optional("auth_client_secret_file", secret_file)?;
+    one_of(reader, "auth_client_secret", inline, file)
+}
+
+fn one_of<T>(
+    reader: &Reader<'_>,
+    key: &str,
+    inline: Option<T>,
+    file: Option<T>,
+) -> Result<Option<T>, ConfigError> {
     if inline.is_some() && file.is_some() {
-        let (inline, file) = (reader.named("jwt_public_key"), reader.named("jwt_public_key_file"));
+        let (inline, file) = (reader.named(key), reader.named(&format!("{key}_file")));
         return Err(ConfigError::Combination(format!(
             "{inline} and {file} are both set: leave one of them out"
         )));
     }
     Ok(inline.or(file))
+}
+
+/// The text of a small file.
+fn small_file(path: &str) -> Result<String, NotAllowed> {
+    let size = std::fs::metadata(path).map_err(|_| NotAllowed)?.len();
+    let text = if size <= MOST_KEY_BYTES { std::fs::read_to_string(path).ok() } else { None };
+    text.ok_or(NotAllowed)
+}
+
+/// The public key in a file.
+fn key_file(path: &str) -> Result<String, NotAllowed> {
+    public_pem(&small_file(path)?).map_err(|_| NotAllowed)
+}
+
+/// The secret in a file, without the line break that editors put at the end.
+fn secret_file(path: &str) -> Result<SecretString, NotAllowed> {
+    let text = small_file(path)?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() { Err(NotAllowed) } else { Ok(secret.into()) }
 }

@@ -121,6 +121,25 @@ impl Reader<'_> {
         Ok(read_items)
     }
 
+    /// The same for a list that need not be set, and has at least one item where it is.
+    pub(super) fn optional_list<T: PartialEq>(
+        &self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, NotAllowed>,
+    ) -> Result<Option<Vec<T>>, ConfigError> {
+        if self.find(key).is_none() {
+            return Ok(None);
+        }
+        let items = self.list(key, read)?;
+        if items.is_empty() { Err(self.wrong(key, None)) } else { Ok(Some(items)) }
+    }
+
+    /// Whether somebody has set it.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let metadata = self.figment.find_metadata(key);
+        metadata.is_some_and(|metadata| metadata.name != layers::DEFAULTS)
+    }
+
     /// The setting's name and where its value comes from: `BOARDS_API_PORT (flag --api-port)`.
     pub(super) fn named(&self, key: &str) -> String {
         format!("{} ({})", setting(key).name, self.origin(key))

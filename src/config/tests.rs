@@ -6,6 +6,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod issuers;
+
 const SECRET: &str = "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t";
 
 /// RSA, 2048 bits.
@@ -153,7 +155,8 @@ fn every_wrong_value_names_its_setting_its_source_and_what_is_allowed() {
         let name = setting.name.trim_start_matches("BOARDS_");
         let wrong = match (setting.kind, setting.key.as_str()) {
             // Any text is right.
-            (Kind::Text(_), "data_dir" | "auth_issuer" | "auth_audience" | "rate_limit") => " ",
+            (Kind::Text(_), "data_dir" | "auth_issuer" | "auth_audience" | "auth_client_id") => " ",
+            (_, "auth_client_secret") => continue,
             (_, "tenant_claim") => "sub",
             (Kind::Number(0, _), _) => "-1",
             (Kind::Number(..), _) => "0",
@@ -290,7 +293,12 @@ fn commands_that_do_not_listen_need_no_keys_and_take_any_host() {
 #[test]
 fn providers_are_named_in_full() {
     let error = refusal(&[("AUTH_PROVIDER", "jwks")]);
-    assert!(error.ends_with("must be one of none, jwt, not \"jwks\""), "{error}");
+    assert!(
+        error.ends_with(
+            "must be one of none, jwt, oidc, auth0, clerk, supabase, introspection, not \"jwks\""
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -301,7 +309,7 @@ fn jwt_needs_a_key_that_fits_its_algorithm() {
     for algorithm in ["HS256", "HS384", "HS512"] {
         assert!(jwt(algorithm, "JWT_SECRET", SECRET).is_ok());
         let error = jwt(algorithm, "JWT_PUBLIC_KEY", RSA_KEY).expect_err("no secret").to_string();
-        assert!(error.contains("needs BOARDS_JWT_SECRET"), "{error}");
+        assert!(error.contains("BOARDS_JWT_SECRET must be set"), "{error}");
     }
     let fitting = [("RS256", RSA_KEY), ("ES256", P256_KEY), ("EdDSA", ED25519_KEY)];
     for (algorithm, right) in fitting {
@@ -371,16 +379,17 @@ fn cors_may_be_off() {
 }
 
 #[test]
-fn rate_limits_are_kept() {
-    assert_eq!(good(&[]).rate_limit, None);
-    assert_eq!(good(&[("RATE_LIMIT", "off")]).rate_limit, Some(RateLimit::Off));
-    let limit = RateLimit::Limit("600/m".to_owned());
-    assert_eq!(good(&[("RATE_LIMIT", "600/m")]).rate_limit, Some(limit));
+fn rate_limits_are_on_unless_switched_off() {
+    assert!(good(&[]).rate_limit && good(&[("RATE_LIMIT", "on")]).rate_limit);
+    assert!(!good(&[("RATE_LIMIT", "off")]).rate_limit);
+    assert_eq!(good(&[("RATE_LIMIT_USER", "600")]).rate_limit_user.get(), 600);
+    assert!(refusal(&[("RATE_LIMIT", "600/m")]).contains("BOARDS_RATE_LIMIT (environment)"));
 }
 
 #[test]
-fn tests_can_build_on_a_configuration() {
-    let config = Config { max_batch_size: 2, ..Config::for_tests("/tmp/x") };
-    assert_eq!(config.storage_url, StorageUrl::Directory("/tmp/x/storage".into()));
-    assert_eq!((config.api_port, config.max_batch_size), (0, 2));
+fn no_proxy_is_trusted_unless_named() {
+    assert!(good(&[]).trusted_proxies.is_empty());
+    let named = good(&[("TRUSTED_PROXIES", "10.0.0.0/8, ::1")]).trusted_proxies;
+    assert_eq!(named.len(), 2);
+    assert!(refusal(&[("TRUSTED_PROXIES", "10.0.0.0/8,*")]).contains("not \"*\""));
 }

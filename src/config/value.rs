@@ -2,10 +2,12 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
+use ipnet::{IpNet, Ipv4Net};
 use url::Url;
 
 /// What a value may not be; the caller says which setting it was.
@@ -52,24 +54,58 @@ words! {
         None = "none",
         /// Tokens signed with a known secret or key.
         Jwt = "jwt",
+        /// Tokens signed with keys that an `OpenID` provider publishes.
+        Oidc = "oidc",
+        /// The same, as Auth0 does it.
+        Auth0 = "auth0",
+        /// The same, as Clerk does it.
+        Clerk = "clerk",
+        /// The same, as Supabase does it, or signed with its legacy secret.
+        Supabase = "supabase",
+        /// Opaque tokens, which the provider is asked about (RFC 7662).
+        Introspection = "introspection",
     }
 }
 
 words! {
-    /// The signature algorithm of tokens (RFC 7518 section 3.1, RFC 8037 section 3.1).
-    JwtAlgorithm {
-        /// HMAC with SHA-256.
-        Hs256 = "HS256",
-        /// HMAC with SHA-384.
-        Hs384 = "HS384",
-        /// HMAC with SHA-512.
-        Hs512 = "HS512",
-        /// RSA PKCS #1 v1.5 with SHA-256.
-        Rs256 = "RS256",
-        /// ECDSA on P-256 with SHA-256.
-        Es256 = "ES256",
-        /// Ed25519.
-        EdDsa = "EdDSA",
+    /// How the server says who it is at an introspection endpoint (RFC 6749, section 2.3.1).
+    ClientMethod {
+        /// `client_secret_basic`: in the Authorization header.
+        Basic = "basic",
+        /// `client_secret_post`: in the form.
+        Post = "post",
+    }
+}
+
+words! {
+    /// What the header of a token must say that it is.
+    TokenType {
+        /// Nothing, `JWT` or `at+jwt`.
+        Any = "any",
+        /// `at+jwt`, and nothing else (RFC 9068, section 2.1).
+        AccessToken = "at+jwt",
+    }
+}
+
+words! {
+    /// What a token without any scope claim may do.
+    Scopes {
+        /// All that its user may do.
+        Optional = "optional",
+        /// Nothing that needs a scope.
+        Required = "required",
+    }
+}
+
+words! {
+    /// Whether people may register tenants.
+    TenantRegistration {
+        /// Nobody may.
+        Off = "off",
+        /// An operator approves each.
+        Approval = "approval",
+        /// Everyone may.
+        Open = "open",
     }
 }
 
@@ -80,44 +116,6 @@ words! {
         Text = "text",
         /// One JSON object a line.
         Json = "json",
-    }
-}
-
-impl JwtAlgorithm {
-    /// Whether signer and verifier share a secret.
-    #[must_use]
-    pub fn is_symmetric(self) -> bool {
-        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
-    }
-}
-
-impl From<JwtAlgorithm> for jsonwebtoken::Algorithm {
-    fn from(algorithm: JwtAlgorithm) -> Self {
-        match algorithm {
-            JwtAlgorithm::Hs256 => Self::HS256,
-            JwtAlgorithm::Hs384 => Self::HS384,
-            JwtAlgorithm::Hs512 => Self::HS512,
-            JwtAlgorithm::Rs256 => Self::RS256,
-            JwtAlgorithm::Es256 => Self::ES256,
-            JwtAlgorithm::EdDsa => Self::EdDSA,
-        }
-    }
-}
-
-/// How often callers may ask. Only kept: nothing is limited yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RateLimit {
-    /// No limit.
-    Off,
-    /// A limit as it was written.
-    Limit(String),
-}
-
-impl FromStr for RateLimit {
-    type Err = NotAllowed;
-
-    fn from_str(text: &str) -> Result<Self, NotAllowed> {
-        Ok(if text.eq_ignore_ascii_case("off") { Self::Off } else { Self::Limit(text.to_owned()) })
     }
 }
 
@@ -151,10 +149,17 @@ impl FromStr for StorageUrl {
     }
 }
 
-/// An address as browsers send it in `Origin` (RFC 6454 section 6.2).
+/// An address as browsers send it in `Origin` (RFC 6454 section 6.2); `*` may stand for the first
+/// label of its host.
 pub(super) fn origin(text: &str) -> Result<String, NotAllowed> {
     let url = web_url(text)?;
-    if url.path() == "/" { Ok(url.origin().ascii_serialization()) } else { Err(NotAllowed) }
+    let host = url.host_str().unwrap_or_default();
+    let is_pattern_of_one_label = !host.strip_prefix("*.").unwrap_or(host).contains('*');
+    if url.path() == "/" && is_pattern_of_one_label {
+        Ok(url.origin().ascii_serialization())
+    } else {
+        Err(NotAllowed)
+    }
 }
 
 /// A base address without its last slash.
@@ -170,6 +175,36 @@ fn web_url(text: &str) -> Result<Url, NotAllowed> {
         && url.query().is_none()
         && url.fragment().is_none();
     if plain { Ok(url) } else { Err(NotAllowed) }
+}
+
+/// An address or a network of them. IPv4 within IPv6 is IPv4, as which its packets are judged.
+pub(super) fn network(text: &str) -> Result<IpNet, NotAllowed> {
+    /// Bits before an IPv4 address within IPv6 (RFC 4291 section 2.5.5.2).
+    const MAPPED: u8 = 96;
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.to_canonical().into());
+    }
+    let network: IpNet = text.parse().map_err(|_| NotAllowed)?;
+    match (network.addr().to_canonical(), network.prefix_len().checked_sub(MAPPED)) {
+        (IpAddr::V4(address), Some(length)) if network.addr().is_ipv6() => {
+            Ipv4Net::new(address, length).map(IpNet::V4).map_err(|_| NotAllowed)
+        }
+        _ => Ok(network),
+    }
+}
+
+/// A domain in lower case, without a last dot (RFC 1123 section 2.1).
+pub(super) fn domain(text: &str) -> Result<String, NotAllowed> {
+    let domain = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        label.len() <= 63
+            && label.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && label.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+    };
+    let is_address = domain.parse::<IpAddr>().is_ok();
+    let fits = domain.len() <= 253 && domain.split('.').all(is_label) && !is_address;
+    if fits { Ok(domain) } else { Err(NotAllowed) }
 }
 
 /// A filter for `tracing_subscriber::EnvFilter`. A lone word must be a level: `EnvFilter` would
@@ -188,10 +223,9 @@ mod tests {
 
     #[test]
     fn words_are_read_in_any_case_and_written_in_one() {
-        assert_eq!("eddsa".parse(), Ok(JwtAlgorithm::EdDsa));
-        assert_eq!(JwtAlgorithm::EdDsa.to_string(), "EdDSA");
+        assert_eq!("AT+JWT".parse(), Ok(TokenType::AccessToken));
+        assert_eq!(TokenType::AccessToken.to_string(), "at+jwt");
         assert_eq!("none ".parse::<AuthProvider>(), Err(NotAllowed));
-        assert_eq!("HS1".parse::<JwtAlgorithm>(), Err(NotAllowed));
     }
 
     #[test]
@@ -211,6 +245,11 @@ mod tests {
             Ok("https://app.example.com".to_owned())
         );
         assert_eq!(origin("http://localhost:3033"), Ok("http://localhost:3033".to_owned()));
+        let pattern = "https://*.boards.example.com";
+        assert_eq!(origin(pattern), Ok(pattern.to_owned()));
+        for wrong in ["https://*", "https://a*.b", "https://*.*.b", "https://a.*.b"] {
+            assert_eq!(origin(wrong), Err(NotAllowed), "{wrong}");
+        }
         for wrong in ["*", "null", "localhost:3033", "https://a.b/c", "https://u@a.b", "ftp://a.b"]
         {
             assert_eq!(origin(wrong), Err(NotAllowed), "{wrong}");
@@ -222,6 +261,45 @@ mod tests {
         assert_eq!(base_url("https://a.b/boards/"), Ok("https://a.b/boards".to_owned()));
         assert_eq!(base_url("https://a.b"), Ok("https://a.b".to_owned()));
         assert_eq!(base_url("https://a.b/?x=1"), Err(NotAllowed));
+    }
+
+    #[test]
+    fn networks_are_addresses_too_and_have_one_form() {
+        let text = |text| network(text).map(|network| network.to_string());
+        for (written, read) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::1", "::1/128"),
+        ] {
+            assert_eq!(text(written).as_deref(), Ok(read));
+        }
+        for wrong in ["", "proxy", "10.0.0.0/33", "10.0.0", "10.0.0.1:80", "[::1]", "*"] {
+            assert_eq!(text(wrong), Err(NotAllowed), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn domains_have_labels_and_one_form() {
+        assert_eq!(domain("Boards.Example.com."), Ok("boards.example.com".to_owned()));
+        assert_eq!(domain("localhost"), Ok("localhost".to_owned()));
+        let long = format!("{}.example", "a".repeat(64));
+        for wrong in [
+            "",
+            ".",
+            "*.example.com",
+            "https://a.b",
+            "a.b:80",
+            ".a.b",
+            "a..b",
+            "-a.b",
+            "127.0.0.1",
+            &long,
+        ] {
+            assert_eq!(domain(wrong), Err(NotAllowed), "{wrong}");
+        }
     }
 
     #[test]

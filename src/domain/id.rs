@@ -59,4 +59,8 @@ typed_id! {
     GenerationId;
     /// Id of a tag.
     TagId;
+    /// Id of an invitation into a tenant.
+    InvitationId;
+    /// Id of an access token that this server issued; not the token itself.
+    AccessTokenId;
 }

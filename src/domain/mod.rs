@@ -1,19 +1,33 @@
 //! Plain types and rules of the product: ids, roles, statuses, input rules. No framework, no I/O.
 
 mod artifact;
+mod cursor;
+mod decision;
+mod email;
 mod id;
 mod input;
 mod json;
+mod origin;
 mod page;
 mod role;
 mod status;
+mod tenant;
 mod text;
+mod token_scope;
 
 pub use artifact::ArtifactType;
-pub use id::{BoardId, GenerationId, MemberId, TagId, TenantId, UserId};
+pub use cursor::{CursorList, ListPosition, ListWindow};
+pub use decision::Decision;
+pub use email::EmailAddress;
+pub use id::{
+    AccessTokenId, BoardId, GenerationId, InvitationId, MemberId, TagId, TenantId, UserId,
+};
 pub use input::{Edit, Validator, Violation};
 pub use json::{JSON_OBJECT_MAX_BYTES, JsonObject, json_object, merge_patch};
+pub use origin::RequestOrigin;
 pub use page::{BoardQueryRole, Page, SortOrder};
-pub use role::{MemberRole, Permission, Relation};
+pub use role::{MemberRole, Permission, Relation, TenantRole};
 pub use status::GenerationStatus;
+pub use tenant::{email_domain, email_is_in, reads_as_id};
 pub use text::{fold, like_pattern, slug_from, tenant_slug_is_valid};
+pub use token_scope::{TokenScope, TokenScopes};

@@ -42,6 +42,34 @@ impl FromStr for MemberRole {
     }
 }
 
+/// The role of a user in their tenant. It gives no rights on boards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TenantRole {
+    /// Uses the tenant.
+    Member,
+    /// Runs the tenant: its people, invitations and audit log.
+    Admin,
+}
+
+impl TenantRole {
+    /// The lower-case name that the database holds.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl FromStr for TenantRole {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Member, Self::Admin].into_iter().find(|role| role.as_str() == name).ok_or(())
+    }
+}
+
 /// How a caller stands to a board of their own tenant, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Relation {

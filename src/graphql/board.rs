@@ -8,11 +8,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    access::{Anyone, BoardPermission, Caller, SignedIn, access},
+    access::{Anyone, BoardPermission, Caller, SignedIn, access, granted},
     arguments::{
         BoardQueryRole, BoardRole, SortOrder, cost, list_cost, object, object_edit, page,
         required_edit, text_edit,
     },
+    auditing::Trail,
     generation::GenerationObject,
     loader::{CountOf, MembersOf, PageOf, UserById, load, load_list},
     member::MemberObject,
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{BoardId, Permission, UserId, Validator},
+    domain::{BoardId, Permission, TokenScope, UserId, Validator},
     error::Error,
     jobs,
     store::{Board, BoardChanges, GenerationPage, NewBoard},
@@ -114,7 +115,11 @@ impl BoardObject {
     }
 
     /// Members in the order of joining; the owner is not one of them.
-    #[graphql(complexity = "cost(50, child_complexity)")]
+    #[graphql(
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
+        complexity = "cost(50, child_complexity)"
+    )]
     async fn members(&self, context: &Context<'_>) -> Result<Vec<MemberObject>> {
         if !self.visible {
             return Ok(Vec::new());
@@ -124,7 +129,11 @@ impl BoardObject {
     }
 
     /// Generations on the board, newest first.
-    #[graphql(complexity = "list_cost(limit, 50, child_complexity)")]
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead)),
+        complexity = "list_cost(limit, 50, child_complexity)"
+    )]
     async fn generations(
         &self,
         context: &Context<'_>,
@@ -141,6 +150,10 @@ impl BoardObject {
     }
 
     /// Number of generations on the board.
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead))
+    )]
     async fn generation_count(&self, context: &Context<'_>) -> Result<i64> {
         if !self.visible {
             return Ok(0);
@@ -156,8 +169,12 @@ pub(super) struct BoardQueries;
 impl BoardQueries {
     /// The board with that id; null when there is none in the tenant.
     #[graphql(
-        guard = "Anyone",
-        directive = access::apply(Caller::Anyone, Some(BoardPermission::View))
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(
+            Caller::Anyone,
+            Some(BoardPermission::View),
+            granted(TokenScope::BoardsRead),
+        )
     )]
     async fn board(
         &self,
@@ -169,8 +186,8 @@ impl BoardQueries {
 
     /// Boards that the caller owns or is a member of.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, None),
+        guard = "SignedIn(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::BoardsRead)),
         complexity = "list_cost(limit, 50, child_complexity)"
     )]
     async fn my_boards(
@@ -194,8 +211,8 @@ impl BoardQueries {
 
     /// Public boards of the tenant.
     #[graphql(
-        guard = "Anyone",
-        directive = access::apply(Caller::Anyone, None),
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
         complexity = "list_cost(limit, 50, child_complexity)"
     )]
     async fn public_boards(
@@ -214,8 +231,8 @@ impl BoardQueries {
     /// Boards that the caller may see and whose title or description holds the text, whatever the
     /// case; title hits first.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, None),
+        guard = "SignedIn(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::BoardsRead)),
         complexity = "list_cost(limit, 50, child_complexity)"
     )]
     async fn search_boards(
@@ -325,20 +342,29 @@ pub(super) struct BoardMutations;
 #[Object]
 impl BoardMutations {
     /// Creates a board that the caller owns.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(
+        guard = "SignedIn(TokenScope::BoardsWrite)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::BoardsWrite))
+    )]
     async fn create_board(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The board.")] input: CreateBoardInput,
     ) -> Result<BoardObject> {
         let scope = Session::scope_of(context)?;
-        Ok(scope.create_board(input.check()?).await?.into())
+        let made = scope.create_board(input.check()?).await?;
+        Trail::made(context, "board", made.id);
+        Ok(made.into())
     }
 
     /// Changes a board.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Update))
+        guard = "SignedIn(TokenScope::BoardsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Update),
+            granted(TokenScope::BoardsWrite),
+        )
     )]
     async fn update_board(
         &self,
@@ -352,8 +378,12 @@ impl BoardMutations {
 
     /// Deletes a board with its generations and their files.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Delete))
+        guard = "SignedIn(TokenScope::BoardsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Delete),
+            granted(TokenScope::BoardsWrite),
+        )
     )]
     async fn delete_board(
         &self,
@@ -368,8 +398,12 @@ impl BoardMutations {
 
     /// Makes a user of the tenant a member of a board.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::ManageMembers))
+        guard = "SignedIn(TokenScope::MembersWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::ManageMembers),
+            granted(TokenScope::MembersWrite),
+        )
     )]
     async fn add_board_member(
         &self,
@@ -385,8 +419,12 @@ impl BoardMutations {
 
     /// Takes a member off a board. Every member may take themselves off.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::ManageMembers))
+        guard = "SignedIn(TokenScope::MembersWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::ManageMembers),
+            granted(TokenScope::MembersWrite),
+        )
     )]
     async fn remove_board_member(
         &self,
@@ -403,8 +441,12 @@ impl BoardMutations {
 
     /// Gives a member of a board another role.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::ManageMembers))
+        guard = "SignedIn(TokenScope::MembersWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::ManageMembers),
+            granted(TokenScope::MembersWrite),
+        )
     )]
     async fn update_board_member_role(
         &self,

@@ -20,13 +20,15 @@ use async_graphql::{
     },
 };
 
+use super::access::{CLOSED, FieldAccess};
+
 /// The types of the fields of every object type, and which of them need a signed-in caller.
 #[derive(Default)]
 pub(super) struct Shapes(HashMap<String, HashMap<String, Shape>>);
 
 struct Shape {
     field_type: Type,
-    needs_user: bool,
+    access: FieldAccess,
 }
 
 impl Shapes {
@@ -49,23 +51,30 @@ impl Shapes {
 }
 
 impl Shapes {
-    /// Whether `@access` on the field says that only signed-in callers may use it.
-    pub(super) fn needs_user(&self, type_name: &str, field: &str) -> bool {
+    /// What `@access` on the field says about its caller; a field without it is for nobody but
+    /// admins.
+    pub(super) fn access(&self, type_name: &str, field: &str) -> &FieldAccess {
         let shape = self.0.get(type_name).and_then(|fields| fields.get(field));
-        shape.is_none_or(|shape| shape.needs_user)
+        shape.map_or(&CLOSED, |shape| &shape.access)
+    }
+
+    /// The type that a field leads to, inside lists and non-null.
+    pub(super) fn target(&self, type_name: &str, field: &str) -> Option<&str> {
+        let mut found = &self.0.get(type_name)?.get(field)?.field_type.base;
+        loop {
+            match found {
+                BaseType::Named(name) => return Some(name.as_str()),
+                BaseType::List(inner) => found = &inner.base,
+            }
+        }
     }
 }
 
 impl Shape {
     fn of(field: FieldDefinition) -> Self {
-        let needs_user = field.directives.iter().any(|directive| {
-            directive.node.name.node == "access"
-                && directive
-                    .node
-                    .get_argument("caller")
-                    .is_none_or(|caller| caller.node != Value::Enum(Name::new("ANYONE")))
-        });
-        Self { field_type: field.ty.node, needs_user }
+        let directive = field.directives.iter().find(|found| found.node.name.node == "access");
+        let access = FieldAccess::of(directive.map(|directive| &directive.node));
+        Self { field_type: field.ty.node, access }
     }
 }
 

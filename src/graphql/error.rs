@@ -1,6 +1,8 @@
 //! What a client reads of an error: code, message and violations. Whatever did not come from this
 //! server's own [`Error`] or from GraphQL itself is masked, and its cause goes to the log.
 
+use std::borrow::Cow;
+
 use async_graphql::{ErrorExtensionValues, ServerError, Value};
 
 use super::Limits;
@@ -14,6 +16,9 @@ const MESSAGE_MAX: usize = 4_000;
 pub(crate) fn request_error(error: &Error) -> ServerError {
     let mut server_error = ServerError::new(error.to_string(), None);
     set_code(&mut server_error, error.code());
+    if let Some(seconds) = error.retry_after_seconds() {
+        extensions(&mut server_error).set("retryAfter", seconds);
+    }
     server_error
 }
 
@@ -24,6 +29,20 @@ pub(super) fn refusal(message: String, code: &str) -> ServerError {
     error
 }
 
+/// The code of an error that may not be in the client's form yet.
+pub(super) fn code_of(error: &ServerError) -> Cow<'static, str> {
+    if let Some(ours) = error.source::<Error>() {
+        return ours.code().into();
+    }
+    if error.source.is_some() {
+        return "INTERNAL_SERVER_ERROR".into();
+    }
+    match error.extensions.as_ref().and_then(|extensions| extensions.get(CODE)) {
+        Some(Value::String(code)) => code.clone().into(),
+        _ => "BAD_USER_INPUT".into(),
+    }
+}
+
 /// Puts an error into the form that a client may read.
 pub(super) fn present(error: &mut ServerError, limits: &Limits) {
     if let Some(ours) = error.source::<Error>() {
@@ -31,7 +50,15 @@ pub(super) fn present(error: &mut ServerError, limits: &Limits) {
         if let Error::Internal(cause) = ours {
             tracing::error!(cause = %describe(cause.as_ref()), path = ?error.path, "internal error");
         }
+        let required_scopes = required_scopes(ours);
+        let retry_after = ours.retry_after_seconds();
         set_code(error, code);
+        if let Some(scopes) = required_scopes {
+            extensions(error).set("requiredScopes", scopes);
+        }
+        if let Some(seconds) = retry_after {
+            extensions(error).set("retryAfter", seconds);
+        }
         if let Some(violations) = violations {
             extensions(error).set("violations", violations);
         }
@@ -82,6 +109,11 @@ fn violations(error: &Error) -> Option<Value> {
         .iter()
         .map(|violation| Value::from_json(serde_json::json!(violation)).unwrap_or_default());
     Some(Value::List(list.collect()))
+}
+
+fn required_scopes(error: &Error) -> Option<Value> {
+    let Error::InsufficientScope(scope) = error else { return None };
+    Some(Value::List(vec![Value::from(scope.as_str())]))
 }
 
 fn extensions(error: &mut ServerError) -> &mut ErrorExtensionValues {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    access::{Anyone, BoardPermission, Caller, SignedIn, access},
+    access::{Anyone, BoardPermission, Caller, SignedIn, access, granted},
     arguments::{ArtifactType, GenerationStatus, cost, list_cost, object, page},
+    auditing::Trail,
     board::BoardObject,
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
     loader::{BoardById, LineageOf, TagsOf, load, load_list},
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{self, Permission, Validator},
+    domain::{self, Permission, TokenScope, Validator},
     error::Error,
     generators::Registry,
     jobs,
@@ -162,6 +163,10 @@ impl GenerationObject {
     }
 
     /// Board that the generation is on.
+    #[graphql(
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead))
+    )]
     async fn board(&self, context: &Context<'_>) -> Result<BoardObject> {
         let board = load(context, BoardById(self.0.board)).await?;
         // Whoever could see the generation a moment ago may have lost the board since.
@@ -180,7 +185,11 @@ impl GenerationObject {
 
     /// What it was made from, and what that was made from. What the caller may not see is left
     /// out, with what lies behind it.
-    #[graphql(complexity = "cost(10, child_complexity)")]
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead)),
+        complexity = "cost(10, child_complexity)"
+    )]
     async fn ancestry(
         &self,
         context: &Context<'_>,
@@ -194,7 +203,11 @@ impl GenerationObject {
 
     /// What was made from it, and what was made from that. What the caller may not see is left
     /// out, with what lies behind it.
-    #[graphql(complexity = "cost(10, child_complexity)")]
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead)),
+        complexity = "cost(10, child_complexity)"
+    )]
     async fn descendants(
         &self,
         context: &Context<'_>,
@@ -207,7 +220,11 @@ impl GenerationObject {
     }
 
     /// Tags on the generation, by name; none for a caller without a token.
-    #[graphql(complexity = "cost(5, child_complexity)")]
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead)),
+        complexity = "cost(5, child_complexity)"
+    )]
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<TagObject>> {
         // Tags are for signed-in users, on public boards too.
         if Session::scope_of(context)?.user().is_err() {
@@ -230,8 +247,12 @@ pub(super) struct GenerationQueries;
 impl GenerationQueries {
     /// The generation with that id; null when there is none in the tenant.
     #[graphql(
-        guard = "Anyone",
-        directive = access::apply(Caller::Anyone, Some(BoardPermission::View))
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(
+            Caller::Anyone,
+            Some(BoardPermission::View),
+            granted(TokenScope::GenerationsRead),
+        )
     )]
     async fn generation(
         &self,
@@ -244,8 +265,12 @@ impl GenerationQueries {
 
     /// Newest generations on all boards that the caller may see, or on one of them.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::View)),
+        guard = "SignedIn(TokenScope::GenerationsRead)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::View),
+            granted(TokenScope::GenerationsRead),
+        ),
         complexity = "list_cost(limit, 50, child_complexity)"
     )]
     async fn recent_generations(
@@ -298,8 +323,12 @@ pub(super) struct GenerationMutations;
 impl GenerationMutations {
     /// Queues a generation. The answer comes at once, with the status PENDING.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Create))
+        guard = "SignedIn(TokenScope::GenerationsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Create),
+            granted(TokenScope::GenerationsWrite),
+        )
     )]
     async fn create_generation(
         &self,
@@ -318,13 +347,19 @@ impl GenerationMutations {
             metadata,
         };
         let new = request.check(registry(context)?, scope).await?;
-        Ok(board.queue_generation(new).await?.into())
+        let made = board.queue_generation(new).await?;
+        Trail::made(context, "generation", made.id);
+        Ok(made.into())
     }
 
     /// Stops a generation that has not ended.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::ManageGeneration))
+        guard = "SignedIn(TokenScope::GenerationsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::ManageGeneration),
+            granted(TokenScope::GenerationsWrite),
+        )
     )]
     async fn cancel_generation(
         &self,
@@ -337,8 +372,12 @@ impl GenerationMutations {
 
     /// Deletes a generation and its files. One that runs is stopped.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::ManageGeneration))
+        guard = "SignedIn(TokenScope::GenerationsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::ManageGeneration),
+            granted(TokenScope::GenerationsWrite),
+        )
     )]
     async fn delete_generation(
         &self,
@@ -352,8 +391,12 @@ impl GenerationMutations {
 
     /// Queues a new generation with the same generator and parameters.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Create))
+        guard = "SignedIn(TokenScope::GenerationsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Create),
+            granted(TokenScope::GenerationsWrite),
+        )
     )]
     async fn regenerate(
         &self,
@@ -367,8 +410,12 @@ impl GenerationMutations {
 
     /// Queues a generation that FAILED or was CANCELLED again, as a new one.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Create))
+        guard = "SignedIn(TokenScope::GenerationsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Create),
+            granted(TokenScope::GenerationsWrite),
+        )
     )]
     async fn retry_generation(
         &self,
@@ -408,7 +455,9 @@ async fn queue_again(
     };
     let new: NewGeneration = request.check(registry(context)?, scope).await?;
     let board = scope.authorize_board(source.board, Permission::Create).await?;
-    Ok(board.queue_generation(new).await?.into())
+    let made = board.queue_generation(new).await?;
+    Trail::made(context, "generation", made.id);
+    Ok(made.into())
 }
 
 fn registry<'a>(context: &Context<'a>) -> Result<&'a Registry> {

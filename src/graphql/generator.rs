@@ -6,11 +6,11 @@ use async_graphql::{Context, Json, Object, Result, SimpleObject};
 use serde_json::Value;
 
 use super::{
-    access::{Anyone, Caller, access},
+    access::{Anyone, Caller, access, granted},
     arguments::{ArtifactType, cost},
 };
 use crate::{
-    domain,
+    domain::{self, TokenScope},
     error::Error,
     generators::{Entry, Registry},
 };
@@ -48,8 +48,8 @@ pub(super) struct GeneratorQueries;
 impl GeneratorQueries {
     /// Generators that one can ask for, by name.
     #[graphql(
-        guard = "Anyone",
-        directive = access::apply(Caller::Anyone, None),
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead)),
         complexity = "cost(20, child_complexity)"
     )]
     async fn generators(

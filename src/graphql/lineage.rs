@@ -9,12 +9,14 @@ use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
 use super::{
+    access::{Anyone, Caller, access, granted},
     arguments::{ArtifactType, cost},
     generation::GenerationObject,
     loader::{GenerationById, load},
 };
 use crate::{
     domain::GenerationId,
+    domain::TokenScope,
     error::Error,
     store::{Generation, LineageEntry, LineageGraph},
 };
@@ -63,6 +65,10 @@ impl ArtifactLineage {
     }
 
     /// The generation; null when it was deleted or the caller may not see it.
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead))
+    )]
     async fn generation(&self, context: &Context<'_>) -> Result<Option<GenerationObject>> {
         let generation = load(context, GenerationById(self.0.generation)).await?;
         Ok(generation.map(GenerationObject::from))

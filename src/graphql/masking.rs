@@ -4,10 +4,10 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
-    PathSegment, Response, ServerResult, Value, Variables,
+    PathSegment, Request, Response, ServerResult, Value, Variables,
     extensions::{
-        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextRequest,
-        NextResolve, NextSubscribe, ResolveInfo,
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
+        NextPrepareRequest, NextRequest, NextResolve, NextSubscribe, ResolveInfo,
     },
     parser::types::{DocumentOperations, ExecutableDocument},
 };
@@ -15,11 +15,14 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     Limits,
+    auditing::Auditor,
     completion::{Completion, Shapes},
     error::present,
     omission::omit_absent,
+    selection::scopes_below,
     session::Session,
 };
+use crate::{audit::AuditLog, error::Error};
 
 /// The name of the operation, for the log line of the request. Set once the document is read.
 #[derive(Clone, Default)]
@@ -49,18 +52,21 @@ const MAX_ERRORS: usize = 50;
 pub(super) struct Masking {
     pub(super) limits: Limits,
     pub(super) shapes: Arc<Shapes>,
+    pub(super) audit: AuditLog,
 }
 
 impl ExtensionFactory for Masking {
     fn create(&self) -> Arc<dyn Extension> {
         let shapes = Arc::clone(&self.shapes);
-        Arc::new(MaskingOf { limits: self.limits, shapes, document: OnceLock::new() })
+        let auditor = Arc::new(Auditor::new(self.audit.clone()));
+        Arc::new(MaskingOf { limits: self.limits, shapes, auditor, document: OnceLock::new() })
     }
 }
 
 struct MaskingOf {
     limits: Limits,
     shapes: Arc<Shapes>,
+    auditor: Arc<Auditor>,
     document: OnceLock<(ExecutableDocument, Variables)>,
 }
 
@@ -74,10 +80,41 @@ impl MaskingOf {
     }
 }
 
+impl MaskingOf {
+    /// A mutation whose answer the caller may not read is not carried out: who is refused takes it
+    /// for not done, and does it again.
+    fn admits_answer(
+        &self,
+        context: &ExtensionContext<'_>,
+        info: &ResolveInfo<'_>,
+    ) -> Result<(), Error> {
+        if info.parent_type != "Mutation" {
+            return Ok(());
+        }
+        let document = self.document.get().map(|(document, _)| document);
+        let target = self.shapes.target(info.parent_type, info.name);
+        let (Some(document), Some(target)) = (document, target) else { return Ok(()) };
+        let selections = &info.field.selection_set.node;
+        let scopes = scopes_below(&self.shapes, document, target, selections);
+        Session::admits_scopes(context, scopes)
+    }
+}
+
 #[async_trait::async_trait]
 impl Extension for MaskingOf {
     async fn request(&self, context: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        Self::present(self.limits, next.run(context).await)
+        let response = next.run(context).await;
+        self.auditor.refusals(&response);
+        Self::present(self.limits, response)
+    }
+
+    async fn prepare_request(
+        &self,
+        context: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        next.run(context, self.auditor.prepare(request)).await
     }
 
     fn subscribe<'s>(
@@ -86,8 +123,13 @@ impl Extension for MaskingOf {
         stream: BoxStream<'s, Response>,
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
-        let limits = self.limits;
-        next.run(context, stream).map(move |response| Self::present(limits, response)).boxed()
+        let (limits, auditor) = (self.limits, Arc::clone(&self.auditor));
+        next.run(context, stream)
+            .map(move |response| {
+                auditor.refusals(&response);
+                Self::present(limits, response)
+            })
+            .boxed()
     }
 
     async fn parse_query(
@@ -102,6 +144,7 @@ impl Extension for MaskingOf {
             label.set(&document);
         }
         omit_absent(&mut document, variables);
+        self.auditor.read(&document, variables);
 
         let _ = self.document.set((document.clone(), variables.clone()));
         Ok(document)
@@ -115,17 +158,28 @@ impl Extension for MaskingOf {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        if info.path_node.parent.is_none() && !info.name.starts_with("__") {
-            let needs_user = self.shapes.needs_user(info.parent_type, info.name);
-            if let Err(error) = Session::admits(context, needs_user) {
-                let error: async_graphql::Error = error.into();
-                let mut error = error.into_server_error(info.field.name.pos);
-                let key = info.field.response_key().node.to_string();
-                error.path = vec![PathSegment::Field(key)];
-                return Err(error);
-            }
+        if info.path_node.parent.is_some() || info.name.starts_with("__") {
+            return next.run(context, info).await;
         }
-        next.run(context, info).await
+        let field = info.field;
+        let act = self.auditor.begin(&info);
+        let access = self.shapes.access(info.parent_type, info.name);
+        let admitted =
+            Session::admits(context, access).and_then(|()| self.admits_answer(context, &info));
+        let outcome = match admitted {
+            Ok(()) => next.run(context, info).await,
+            Err(error) => {
+                let error: async_graphql::Error = error.into();
+                let mut error = error.into_server_error(field.name.pos);
+                let key = field.response_key().node.to_string();
+                error.path = vec![PathSegment::Field(key)];
+                Err(error)
+            }
+        };
+        if let Some(act) = act {
+            self.auditor.end(act, field, &outcome);
+        }
+        outcome
     }
 
     async fn execute(

@@ -3,26 +3,35 @@
 #![expect(clippy::unused_async, reason = "the library takes async resolvers only")]
 
 mod access;
+mod access_token;
 mod arguments;
+mod audit;
+mod auditing;
 mod board;
+mod charging;
 mod completion;
+mod connection;
 mod document;
 mod error;
 mod generation;
 mod generator;
+mod invitation;
 mod limits;
 mod lineage;
 mod loader;
 mod masking;
 mod member;
 mod omission;
+mod people;
 mod schema;
+mod selection;
 mod session;
 mod subscription;
 mod tag;
 mod upload;
 mod user;
 
+pub(crate) use auditing::WHOLE_OPERATION;
 pub(crate) use document::admit;
 pub(crate) use error::{describe, request_error};
 pub use limits::Limits;

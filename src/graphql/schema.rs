@@ -6,27 +6,50 @@ use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 
 use super::{
     Limits,
+    access_token::{AccessTokenMutations, AccessTokenQueries},
+    audit::AuditQueries,
     board::{BoardMutations, BoardQueries},
+    charging::Charging,
     completion::Shapes,
     generation::{GenerationMutations, GenerationQueries},
     generator::GeneratorQueries,
+    invitation::{InvitationMutations, InvitationQueries},
     masking::Masking,
+    people::{PeopleMutations, PeopleQueries},
     subscription::Subscriptions,
     tag::{TagMutations, TagQueries},
     upload::UploadMutations,
     user::UserQueries,
 };
-use crate::{artifacts::Artifacts, generators::Registry};
+use crate::{artifacts::Artifacts, audit::AuditLog, generators::Registry};
 
 /// Reading: every field says by `@access` who may call it.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(UserQueries, BoardQueries, GenerationQueries, GeneratorQueries, TagQueries);
+pub struct Query(
+    UserQueries,
+    BoardQueries,
+    GenerationQueries,
+    GeneratorQueries,
+    TagQueries,
+    PeopleQueries,
+    InvitationQueries,
+    AccessTokenQueries,
+    AuditQueries,
+);
 
 /// Changing: every field says by `@access` who may call it.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(BoardMutations, GenerationMutations, UploadMutations, TagMutations);
+pub struct Mutation(
+    BoardMutations,
+    GenerationMutations,
+    UploadMutations,
+    TagMutations,
+    PeopleMutations,
+    InvitationMutations,
+    AccessTokenMutations,
+);
 
 /// The executable schema.
 pub type BoardsSchema = Schema<Query, Mutation, Subscriptions>;
@@ -37,6 +60,8 @@ pub struct Services {
     pub artifacts: Artifacts,
     /// The generators that one can ask for.
     pub registry: Arc<Registry>,
+    /// Where changes and refusals are recorded.
+    pub audit: AuditLog,
 }
 
 /// The schema over its services.
@@ -48,7 +73,8 @@ pub fn build(services: Services, limits: Limits, introspection: bool) -> BoardsS
         .data(services.registry)
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)
-        .extension(Masking { limits, shapes });
+        .extension(Masking { limits, shapes, audit: services.audit })
+        .extension(Charging);
     if introspection { builder.finish() } else { builder.disable_introspection().finish() }
 }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use async_graphql::{Context, extensions::ExtensionContext};
 
+use super::access::{Caller, FieldAccess};
 use super::loader::{Budget, Loaders};
 use crate::{
     auth::AuthContext,
+    domain::TokenScopes,
     error::{Error, Result},
     store::Scope,
 };
@@ -45,15 +47,26 @@ impl Session {
     }
 
     /// Whether the session lets a root field be called at all.
-    pub(super) fn admits(context: &ExtensionContext<'_>, needs_user: bool) -> Result<()> {
+    pub(super) fn admits(context: &ExtensionContext<'_>, access: &FieldAccess) -> Result<()> {
         let session = context
             .data::<Self>()
             .map_err(|_| Error::internal("an operation without a session"))?;
         let caller = session.caller()?;
-        if needs_user {
-            caller.scope().user()?;
+        match access.caller {
+            Caller::Anyone => {}
+            Caller::User => drop(caller.scope().user()?),
+            Caller::TenantAdmin => caller.require_tenant_admin()?,
         }
-        Ok(())
+        access.scopes.iter().try_for_each(|scope| caller.require_scope(*scope))
+    }
+
+    /// Whether the session's token was granted all of these.
+    pub(super) fn admits_scopes(context: &ExtensionContext<'_>, scopes: TokenScopes) -> Result<()> {
+        let session = context
+            .data::<Self>()
+            .map_err(|_| Error::internal("an operation without a session"))?;
+        let caller = session.caller()?;
+        scopes.iter().try_for_each(|scope| caller.require_scope(scope))
     }
 
     pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a AuthContext> {

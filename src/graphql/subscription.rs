@@ -5,11 +5,12 @@ use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
 use super::{
-    access::{Anyone, BoardPermission, Caller, access},
+    access::{Anyone, BoardPermission, Caller, access, granted},
     board::BoardObject,
     generation::GenerationObject,
     session::Session,
 };
+use crate::domain::TokenScope;
 
 /// Live updates.
 #[derive(Default)]
@@ -20,8 +21,12 @@ pub struct Subscriptions;
 impl Subscriptions {
     /// The generation now and at each change, until it has ended or is deleted.
     #[graphql(
-        guard = "Anyone",
-        directive = access::apply(Caller::Anyone, Some(BoardPermission::View))
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(
+            Caller::Anyone,
+            Some(BoardPermission::View),
+            granted(TokenScope::GenerationsRead),
+        )
     )]
     async fn generation_updated(
         &self,
@@ -35,8 +40,12 @@ impl Subscriptions {
 
     /// The board now and at each change of it, its members or its generations, until it is deleted.
     #[graphql(
-        guard = "Anyone",
-        directive = access::apply(Caller::Anyone, Some(BoardPermission::View))
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(
+            Caller::Anyone,
+            Some(BoardPermission::View),
+            granted(TokenScope::BoardsRead),
+        )
     )]
     async fn board_updated(
         &self,

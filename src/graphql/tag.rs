@@ -6,12 +6,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    access::{BoardPermission, Caller, SignedIn, access},
+    access::{BoardPermission, Caller, SignedIn, access, granted},
     arguments::{list_cost, object, object_edit, page, required_edit, text_edit},
+    auditing::Trail,
     session::Session,
 };
 use crate::{
-    domain::{Permission, Validator, slug_from},
+    domain::{Permission, TokenScope, Validator, slug_from},
     error::Error,
     store::{NewTag, Tag, TagChanges},
 };
@@ -80,8 +81,8 @@ pub(super) struct TagQueries;
 impl TagQueries {
     /// Tags of the tenant, by name.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, None),
+        guard = "SignedIn(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::GenerationsRead)),
         complexity = "list_cost(limit, 100, child_complexity)"
     )]
     async fn tags(
@@ -96,7 +97,10 @@ impl TagQueries {
     }
 
     /// The tag with that id; null when there is none in the tenant.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(
+        guard = "SignedIn(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::GenerationsRead))
+    )]
     async fn tag(
         &self,
         context: &Context<'_>,
@@ -106,7 +110,10 @@ impl TagQueries {
     }
 
     /// The tag with that slug; null when there is none in the tenant.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(
+        guard = "SignedIn(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::GenerationsRead))
+    )]
     async fn tag_by_slug(
         &self,
         context: &Context<'_>,
@@ -218,17 +225,25 @@ pub(super) struct TagMutations;
 #[Object]
 impl TagMutations {
     /// Creates a tag.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(
+        guard = "SignedIn(TokenScope::TagsWrite)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::TagsWrite))
+    )]
     async fn create_tag(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The tag.")] input: CreateTagInput,
     ) -> Result<TagObject> {
-        Ok(Session::scope_of(context)?.create_tag(input.check()?).await?.into())
+        let made = Session::scope_of(context)?.create_tag(input.check()?).await?;
+        Trail::made(context, "tag", made.id);
+        Ok(made.into())
     }
 
     /// Changes a tag.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(
+        guard = "SignedIn(TokenScope::TagsWrite)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::TagsWrite))
+    )]
     async fn update_tag(
         &self,
         context: &Context<'_>,
@@ -240,7 +255,10 @@ impl TagMutations {
     }
 
     /// Deletes a tag, off all generations too.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(
+        guard = "SignedIn(TokenScope::TagsWrite)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::TagsWrite))
+    )]
     async fn delete_tag(
         &self,
         context: &Context<'_>,
@@ -252,8 +270,12 @@ impl TagMutations {
 
     /// Puts a tag on a generation. One that is on it already stays.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Tag))
+        guard = "SignedIn(TokenScope::TagsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Tag),
+            granted(TokenScope::TagsWrite),
+        )
     )]
     async fn add_tag_to_generation(
         &self,
@@ -269,8 +291,12 @@ impl TagMutations {
 
     /// Takes a tag off a generation. False when it was not on it.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Tag))
+        guard = "SignedIn(TokenScope::TagsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Tag),
+            granted(TokenScope::TagsWrite),
+        )
     )]
     async fn remove_tag_from_generation(
         &self,

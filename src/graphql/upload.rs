@@ -4,14 +4,15 @@ use async_graphql::{Context, InputObject, Object, Result};
 use uuid::Uuid;
 
 use super::{
-    access::{BoardPermission, Caller, SignedIn, access},
+    access::{BoardPermission, Caller, SignedIn, access, granted},
     arguments::ArtifactType,
+    auditing::Trail,
     generation::GenerationObject,
     session::Session,
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{GenerationId, Permission},
+    domain::{GenerationId, Permission, TokenScope},
     error::Error,
     jobs::{UploadDetails, store_upload},
 };
@@ -41,8 +42,12 @@ pub(super) struct UploadMutations;
 impl UploadMutations {
     /// Fetches a file by its URL and puts it on a board as a completed generation.
     #[graphql(
-        guard = "SignedIn",
-        directive = access::apply(Caller::User, Some(BoardPermission::Create))
+        guard = "SignedIn(TokenScope::GenerationsWrite)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::Create),
+            granted(TokenScope::GenerationsWrite),
+        )
     )]
     async fn upload_artifact(
         &self,
@@ -64,7 +69,10 @@ impl UploadMutations {
             .ok_or_else(|| Error::bad_input("input.fileUrl", "fileUrl is required"))?;
         let incoming = artifacts.fetch(&url, "input.fileUrl").await?;
         match store_upload(artifacts, board, checked, incoming).await {
-            Ok(generation) => Ok(generation.into()),
+            Ok(generation) => {
+                Trail::made(context, "generation", generation.id);
+                Ok(generation.into())
+            }
             Err(Error::UnsupportedMedia(message)) => {
                 Err(Error::bad_input("input.artifactType", message).into())
             }

@@ -5,13 +5,17 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    access::{Caller, SignedIn, access},
+    access::{AnySignedIn, Anyone, Caller, SignedIn, access, granted},
     arguments::cost,
     board::BoardObject,
     loader::{BoardsOf, SharesBoard, load, load_list},
+    people::TenantRole,
     session::Session,
 };
-use crate::store::{User, UserBoards, Viewer};
+use crate::{
+    domain::TokenScope,
+    store::{User, UserBoards, Viewer},
+};
 
 /// A user of the tenant.
 pub(super) struct UserObject(User);
@@ -51,12 +55,17 @@ impl UserObject {
         Ok(self.is_caller(context)?.then_some(self.0.auth_subject.as_str()))
     }
 
-    /// Email address; null unless the user is the caller or shares a board with the caller.
+    /// Email address; null unless the user is the caller, or shares a board with the caller and the
+    /// caller's token may read boards.
     async fn email(&self, context: &Context<'_>) -> Result<Option<&str>> {
         let Some(email) = self.0.email.as_deref() else { return Ok(None) };
-        let known =
-            self.is_caller(context)? || load(context, SharesBoard(self.0.id)).await?.is_some();
-        Ok(known.then_some(email))
+        if self.is_caller(context)? {
+            return Ok(Some(email));
+        }
+        if Session::of(context)?.require_scope(TokenScope::BoardsRead).is_err() {
+            return Ok(None);
+        }
+        Ok(load(context, SharesBoard(self.0.id)).await?.map(|()| email))
     }
 
     /// Name to show.
@@ -67,6 +76,14 @@ impl UserObject {
     /// URL of a picture.
     async fn avatar_url(&self) -> Option<&str> {
         self.0.avatar_url.as_deref()
+    }
+
+    /// Role in the tenant; null unless the user is the caller or the caller is an admin of the
+    /// tenant.
+    async fn tenant_role(&self, context: &Context<'_>) -> Result<Option<TenantRole>> {
+        let caller = Session::of(context)?;
+        let known = self.is_caller(context)? || caller.require_tenant_admin().is_ok();
+        Ok(known.then(|| self.0.role.into()))
     }
 
     /// When the user first came.
@@ -80,7 +97,11 @@ impl UserObject {
     }
 
     /// Boards that the user owns, as far as the caller may see them, most recently changed first.
-    #[graphql(complexity = "cost(100, child_complexity)")]
+    #[graphql(
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
+        complexity = "cost(100, child_complexity)"
+    )]
     async fn boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
         let boards = load_list(context, BoardsOf(self.0.id, UserBoards::Owned)).await?;
         Ok(boards.iter().cloned().map(BoardObject::from).collect())
@@ -88,7 +109,11 @@ impl UserObject {
 
     /// Boards that the user is a member of, as far as the caller may see them, most recently
     /// changed first.
-    #[graphql(complexity = "cost(100, child_complexity)")]
+    #[graphql(
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
+        complexity = "cost(100, child_complexity)"
+    )]
     async fn member_boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
         let boards = load_list(context, BoardsOf(self.0.id, UserBoards::Member)).await?;
         Ok(boards.iter().cloned().map(BoardObject::from).collect())
@@ -101,13 +126,16 @@ pub(super) struct UserQueries;
 #[Object]
 impl UserQueries {
     /// The caller.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(guard = "AnySignedIn", directive = access::apply(Caller::User, None, Vec::new()))]
     async fn me(&self, context: &Context<'_>) -> Result<Option<UserObject>> {
         Ok(Session::of(context)?.user().cloned().map(UserObject::from))
     }
 
     /// The user of the tenant with that id; null when there is none.
-    #[graphql(guard = "SignedIn", directive = access::apply(Caller::User, None))]
+    #[graphql(
+        guard = "SignedIn(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::User, None, granted(TokenScope::BoardsRead))
+    )]
     async fn user(
         &self,
         context: &Context<'_>,

@@ -1,20 +1,28 @@
 //! Reading credentials from headers and from a WebSocket's `connectionParams`.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 
+use super::request_log::RequestFacts;
 use crate::auth::Credentials;
 
 pub(super) const X_TENANT: HeaderName = HeaderName::from_static("x-tenant");
 
 /// The credentials of a request. A value that is not text stands for one that cannot be right.
-pub(super) fn from_headers(headers: &HeaderMap) -> Credentials {
+pub(super) fn from_headers(headers: &HeaderMap, facts: &RequestFacts) -> Credentials {
     let values = |name: &HeaderName| {
         let text =
             |value: &axum::http::HeaderValue| value.to_str().unwrap_or("\u{fffd}").to_owned();
         headers.get_all(name).iter().map(text).collect()
     };
-    Credentials { authorization: values(&header::AUTHORIZATION), tenant: values(&X_TENANT) }
+    Credentials {
+        authorization: values(&header::AUTHORIZATION),
+        tenant: values(&X_TENANT),
+        hosts: facts.hosts.to_vec(),
+        origin: Arc::clone(&facts.origin),
+    }
 }
 
 /// The credentials of a WebSocket connection: `connectionParams` as headers would carry them, in
@@ -27,6 +35,8 @@ pub(super) fn from_connection_params(params: &Value, upgrade: &Credentials) -> C
     Credentials {
         authorization: values("authorization").unwrap_or_else(|| upgrade.authorization.clone()),
         tenant: values("x-tenant").unwrap_or_else(|| upgrade.tenant.clone()),
+        hosts: upgrade.hosts.clone(),
+        origin: Arc::clone(&upgrade.origin),
     }
 }
 

@@ -1,13 +1,17 @@
-//! Errors as REST clients read them: a status, and `{error, detail}`.
+//! Errors as REST clients read them: a status, and `{error, detail}`, with `violations` of the input.
 
 use axum::{
-    Json,
+    Extension, Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
 use crate::{error::Error, graphql::describe};
+
+/// The code of a refusal, beside its answer, for the audit log.
+#[derive(Clone, Copy)]
+pub(super) struct RefusalCode(pub(super) &'static str);
 
 /// An error on its way to a REST client.
 pub(super) struct RestError(pub(super) Error);
@@ -24,32 +28,46 @@ impl IntoResponse for RestError {
         if let Error::Internal(cause) = &error {
             tracing::error!(cause = %describe(cause.as_ref()), "internal error");
         }
-        let body = json!({ "error": error.code(), "detail": error.to_string() });
+        let mut body = json!({ "error": error.code(), "detail": error.to_string() });
+        if let Error::BadUserInput { violations, .. } = &error {
+            body["violations"] = json!(violations);
+        }
         let mut response = (status(&error), Json(body)).into_response();
-        if status(&error) == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(&error));
+        response.extensions_mut().insert(RefusalCode(error.code()));
+        if let Some(challenge) = challenge(&error) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = error.retry_after_seconds() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 }
 
 /// RFC 6750, section 3: no error code when no token was sent.
-fn challenge(error: &Error) -> HeaderValue {
+fn challenge(error: &Error) -> Option<HeaderValue> {
     match error {
-        Error::InvalidToken => HeaderValue::from_static("Bearer error=\"invalid_token\""),
-        _ => HeaderValue::from_static("Bearer"),
+        Error::NotAuthenticated => Some(HeaderValue::from_static("Bearer")),
+        Error::InvalidToken => Some(HeaderValue::from_static("Bearer error=\"invalid_token\"")),
+        Error::InsufficientScope(scope) => {
+            let text = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+            HeaderValue::from_str(&text).ok()
+        }
+        _ => None,
     }
 }
 
 fn status(error: &Error) -> StatusCode {
     match error {
         Error::NotAuthenticated | Error::InvalidToken => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) | Error::InsufficientScope(_) => StatusCode::FORBIDDEN,
         Error::NotFound(_) | Error::TenantNotFound => StatusCode::NOT_FOUND,
         Error::BadUserInput { .. } | Error::TenantRequired | Error::TooComplex(_) => {
             StatusCode::BAD_REQUEST
         }
         Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::AuthUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -58,6 +76,7 @@ fn status(error: &Error) -> StatusCode {
 }
 
 /// A refusal that has no [`Error`] of its own.
-pub(super) fn refusal(status: StatusCode, code: &str, detail: &str) -> Response {
-    (status, Json(json!({ "error": code, "detail": detail }))).into_response()
+pub(super) fn refusal(status: StatusCode, code: &'static str, detail: &str) -> Response {
+    let body = Json(json!({ "error": code, "detail": detail }));
+    (status, Extension(RefusalCode(code)), body).into_response()
 }

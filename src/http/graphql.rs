@@ -15,19 +15,28 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use serde_json::Value;
 
 use super::{
     HttpState,
     accept::{AnswerType, accepted},
+    credentials,
+    liveness::Liveness,
     playground,
     request_log::RequestFacts,
     websocket,
 };
 use crate::{
+    audit::AuditEvent,
+    auth::Credentials,
     error::Error,
-    graphql::{Session, admit, request_error},
+    graphql::{Session, WHOLE_OPERATION, admit, request_error},
+    rate_limit::Points,
 };
 
 /// How often a subscription over multipart/mixed shows that it lives.
@@ -77,14 +86,20 @@ pub(super) async fn post(
         Ok(payload) => payload,
         Err(refused) => return refused.into_response(answer),
     };
-    let session = Session::new(state.authenticate(&headers, &facts).await);
+    // Opened before the caller is judged.
+    let liveness = wants_parts.then(|| Liveness::open(&state));
+    let credentials = credentials::from_headers(&headers, &facts);
+    let session = Session::new(state.authenticate_with(&credentials, &facts).await);
     match payload {
         Payload::Single(mut request) => {
-            if let Some(refused) = refuse(&state, &mut request) {
+            if let Some(refused) = refuse(&state, &facts, &mut request) {
                 return graphql_response(answer, &refused);
             }
-            if operation_type(&mut request) == Some(OperationType::Subscription) && wants_parts {
-                return multipart(&state, &session, &facts, *request);
+            if let Some(liveness) = liveness
+                && operation_type(&mut request) == Some(OperationType::Subscription)
+            {
+                let request = prepare(&state, &session, &facts, *request);
+                return multipart(&state, liveness, credentials, &session, request);
             }
             let response = execute(&state, &session, &facts, *request).await;
             graphql_response(answer, &response)
@@ -92,7 +107,7 @@ pub(super) async fn post(
         Payload::Batch(requests) => {
             let mut responses = Vec::with_capacity(requests.len());
             for mut request in requests {
-                let response = match refuse(&state, &mut request) {
+                let response = match refuse(&state, &facts, &mut request) {
                     Some(refused) => refused,
                     None => execute(&state, &session, &facts, request).await,
                 };
@@ -128,7 +143,8 @@ pub(super) async fn get(
         Ok(request) => request,
         Err(refused) => return refused.into_response(answer),
     };
-    if let Some(refused) = refuse(&state, &mut request) {
+    let session = Session::new(state.authenticate(&headers, &facts).await);
+    if let Some(refused) = refuse(&state, &facts, &mut request) {
         return graphql_response(answer, &refused);
     }
     if !matches!(operation_type(&mut request), None | Some(OperationType::Query)) {
@@ -136,15 +152,36 @@ pub(super) async fn get(
         return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
             .into_response(answer);
     }
-    let session = Session::new(state.authenticate(&headers, &facts).await);
     graphql_response(answer, &execute(&state, &session, &facts, request).await)
 }
 
-/// The refusal of a document that would cost too much to look at. Every transport asks this before
-/// anything else reads the document.
-pub(super) fn refuse(state: &HttpState, request: &mut Request) -> Option<GraphqlResponse> {
+/// The refusal of an operation whose caller has asked for too much already, or of a document that
+/// would cost too much to look at. Every transport asks this for every operation, once the caller
+/// was judged and before anything else reads the document.
+pub(super) fn refuse(
+    state: &HttpState,
+    facts: &RequestFacts,
+    request: &mut Request,
+) -> Option<GraphqlResponse> {
+    let meter = state.meter(facts);
+    if let Err(limited) = meter.may_ask() {
+        state.note_refusal(facts, AuditEvent::new(WHOLE_OPERATION), limited.code());
+        return Some(GraphqlResponse::from_errors(vec![request_error(&limited)]));
+    }
     let refused = admit(request, &state.settings.limits).err()?;
+    // It is refused in any case.
+    let _ = meter.charge(Points::REFUSED_OPERATION);
     Some(GraphqlResponse::from_errors(vec![refused]))
+}
+
+/// An operation with all that it runs with.
+pub(super) fn prepare(
+    state: &HttpState,
+    session: &Session,
+    facts: &RequestFacts,
+    request: Request,
+) -> Request {
+    facts.attach(session.attach(request)).data(state.meter(facts))
 }
 
 /// Runs one operation within the time that a request may take.
@@ -154,7 +191,7 @@ pub(super) async fn execute(
     facts: &RequestFacts,
     request: Request,
 ) -> GraphqlResponse {
-    let request = session.attach(request).data(facts.operation.clone());
+    let request = prepare(state, session, facts, request);
     let limit = state.settings.request_timeout;
     match tokio::time::timeout(limit, state.schema.execute(request)).await {
         Ok(response) => response,
@@ -164,18 +201,44 @@ pub(super) async fn execute(
 
 fn multipart(
     state: &HttpState,
+    liveness: Liveness,
+    credentials: Credentials,
     session: &Session,
-    facts: &RequestFacts,
     request: Request,
 ) -> Response {
-    let request = session.attach(request).data(facts.operation.clone());
-    let stopping = state.stopping.clone();
-    let answers =
-        state.schema.execute_stream(request).take_until(stopping.cancelled_owned()).boxed();
+    let caller = session.caller().ok().cloned();
+    let ended = async move {
+        match caller {
+            Some(caller) => liveness.ended(credentials, caller).await,
+            None => std::future::pending().await,
+        }
+    };
+    let answers = state.schema.execute_stream(request).boxed();
+    let answers = until_ended(answers, ended.boxed())
+        .take_until(state.stopping.clone().cancelled_owned())
+        .boxed();
     let parts = create_multipart_mixed_stream(answers, MULTIPART_HEARTBEAT);
     let content_type = "multipart/mixed; boundary=\"graphql\"; subscriptionSpec=\"1.0\"";
     let body = Body::from_stream(parts.map(Ok::<_, std::convert::Infallible>));
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+/// The answers of a subscription until its session ends; the reason is then the last one.
+fn until_ended(
+    answers: BoxStream<'static, GraphqlResponse>,
+    ended: BoxFuture<'static, Error>,
+) -> impl Stream<Item = GraphqlResponse> + Send {
+    stream::unfold((answers, Some(ended)), |(mut answers, ended)| async move {
+        let mut ended = ended?;
+        tokio::select! {
+            biased;
+            reason = &mut ended => {
+                let last = GraphqlResponse::from_errors(vec![request_error(&reason)]);
+                Some((last, (answers, None)))
+            }
+            answer = answers.next() => Some((answer?, (answers, Some(ended)))),
+        }
+    })
 }
 
 fn wants_multipart(headers: &HeaderMap) -> bool {
@@ -330,11 +393,21 @@ pub(super) fn body_of(response: &GraphqlResponse) -> Value {
 }
 
 fn graphql_response(answer: AnswerType, response: &GraphqlResponse) -> Response {
-    let status = match answer {
-        AnswerType::GraphqlResponse if is_request_error(response) => StatusCode::BAD_REQUEST,
-        _ => StatusCode::OK,
+    let body = body_of(response);
+    if answer == AnswerType::Json || !is_request_error(response) {
+        return json_response(StatusCode::OK, answer, &body);
+    }
+    let Some(seconds) = retry_after(&body) else {
+        return json_response(StatusCode::BAD_REQUEST, answer, &body);
     };
-    json_response(status, answer, &body_of(response))
+    let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, answer, &body);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// In how many seconds a caller who asked for too much may ask again.
+fn retry_after(body: &Value) -> Option<u64> {
+    body.pointer("/errors/0/extensions/retryAfter")?.as_u64()
 }
 
 fn json_response(status: StatusCode, answer: AnswerType, body: &Value) -> Response {

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 
-use super::{HttpState, error::refusal};
+use super::{HttpState, error::refusal, origins::is_listed};
 
 /// Refuses requests that a foreign page in the user's browser may have made.
 pub(super) async fn only_local(
@@ -19,7 +19,8 @@ pub(super) async fn only_local(
 ) -> Response {
     let Some(public_host) = &state.settings.local_only else { return next.run(request).await };
     let headers = request.headers();
-    if !names_this_machine(headers, public_host) {
+    let domain = state.settings.tenant_domain.as_deref();
+    if !names_this_machine(headers, public_host, domain) {
         let detail = "Reach this development server as localhost, or set BOARDS_PUBLIC_URL";
         return refusal(StatusCode::FORBIDDEN, "FORBIDDEN", detail);
     }
@@ -31,8 +32,9 @@ pub(super) async fn only_local(
     next.run(request).await
 }
 
-/// A request without a Host header comes from no browser.
-fn names_this_machine(headers: &HeaderMap, public_host: &str) -> bool {
+/// A request without a Host header comes from no browser. The domain whose subdomains name tenants
+/// is the operator's own.
+fn names_this_machine(headers: &HeaderMap, public_host: &str, domain: Option<&str>) -> bool {
     let Some(host) = headers.get(header::HOST) else { return true };
     let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
         return false;
@@ -41,7 +43,13 @@ fn names_this_machine(headers: &HeaderMap, public_host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host.eq_ignore_ascii_case(public_host)
+        || domain.is_some_and(|domain| is_within(host, domain))
         || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_within(host: &str, domain: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Whether a page may act here: one without an origin is no page, one from the same host is ours,
@@ -51,5 +59,5 @@ pub(super) fn origin_is_allowed(state: &HttpState, headers: &HeaderMap) -> bool 
     let Ok(origin) = origin.to_str() else { return false };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let same_host = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
-    same_host || state.settings.cors_origins.iter().any(|allowed| allowed == origin)
+    same_host || is_listed(origin, &state.settings.cors_origins)
 }

@@ -2,12 +2,16 @@
 //! string (links are signed there) and no variable reaches it.
 
 use std::{
-    sync::{Arc, OnceLock},
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
@@ -15,7 +19,15 @@ use axum::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{auth::AuthContext, graphql::RequestLabel};
+use super::{
+    HttpState,
+    client_address::{client_address, is_trusted},
+    host::hosts,
+};
+use crate::{
+    audit::Actor, auth::AuthContext, domain::RequestOrigin, graphql::RequestLabel,
+    rate_limit::Payer,
+};
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_MAX: usize = 128;
@@ -24,7 +36,14 @@ const REQUEST_ID_MAX: usize = 128;
 #[derive(Clone, Default)]
 pub(super) struct RequestFacts {
     caller: Arc<OnceLock<Caller>>,
+    actor: Arc<OnceLock<Actor>>,
+    payer: Arc<OnceLock<Payer>>,
+    /// Whether the outcome is in the audit log already.
+    recorded: Arc<AtomicBool>,
     pub(super) operation: RequestLabel,
+    pub(super) origin: Arc<RequestOrigin>,
+    /// The hosts that the request names, where a host can name a tenant.
+    pub(super) hosts: Arc<[String]>,
 }
 
 struct Caller {
@@ -36,14 +55,51 @@ impl RequestFacts {
     pub(super) fn set_caller(&self, caller: &AuthContext) {
         let user = caller.user().map(|user| user.id.into());
         let _ = self.caller.set(Caller { tenant: caller.tenant().slug.clone(), user });
+        self.set_actor(caller.actor(&self.origin));
+    }
+
+    pub(super) fn set_actor(&self, actor: Actor) {
+        let _ = self.actor.set(actor);
+    }
+
+    /// Who asks, as far as is known.
+    pub(super) fn actor(&self) -> Actor {
+        let unknown = || Actor::unknown(RequestOrigin::clone(&self.origin));
+        self.actor.get().cloned().unwrap_or_else(unknown)
+    }
+
+    pub(super) fn set_recorded(&self) {
+        self.recorded.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorded.load(Ordering::Relaxed)
+    }
+
+    /// What an operation may know of its request.
+    pub(super) fn attach(&self, request: async_graphql::Request) -> async_graphql::Request {
+        request.data(self.operation.clone()).data(Arc::clone(&self.origin))
+    }
+
+    pub(super) fn set_payer(&self, payer: Payer) {
+        let _ = self.payer.set(payer);
+    }
+
+    /// Who pays for the request: its address, unless a user was found.
+    pub(super) fn payer(&self) -> Payer {
+        self.payer.get().copied().unwrap_or(Payer::Address(self.origin.address))
     }
 }
 
 /// Logs a request when it has been answered.
-pub(super) async fn log_request(mut request: Request, next: Next) -> Response {
+pub(super) async fn log_request(
+    State(state): State<HttpState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
-    let facts = RequestFacts::default();
+    let facts = facts(&state, &request, &id);
     request.extensions_mut().insert(facts.clone());
     let method = request.method().clone();
     let route = request
@@ -71,6 +127,24 @@ pub(super) async fn log_request(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// What is known of a request before anyone has looked at it.
+fn facts(state: &HttpState, request: &Request, id: &str) -> RequestFacts {
+    let trusted = &state.settings.trusted_proxies;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
+    let address = peer.map(|peer| client_address(peer, request.headers(), trusted));
+    let hosts = if state.settings.tenant_domain.is_some() {
+        hosts(request, peer.is_some_and(|peer| is_trusted(peer, trusted)))
+    } else {
+        Vec::new()
+    };
+    RequestFacts {
+        origin: Arc::new(RequestOrigin { address, request_id: id.to_owned() }),
+        hosts: hosts.into(),
+        ..RequestFacts::default()
+    }
 }
 
 /// The client's id if it is harmless, otherwise a new one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware,
     response::Response,
     routing::{get, post},
@@ -17,13 +17,15 @@ use tower_http::{
 
 use super::{
     HttpState,
+    audit::record_refusal,
     credentials::X_TENANT,
     error::refusal,
     graphql, health,
     local::only_local,
+    origins::is_listed,
     playground,
     request_log::{X_REQUEST_ID, log_request},
-    sse, storage, uploads,
+    sse, storage, tenants, uploads, well_known,
 };
 
 /// Room in an upload for the fields beside the file.
@@ -44,7 +46,8 @@ pub fn router(state: HttpState) -> Router {
         .route("/ready", get(health::ready))
         .route("/api/storage/{*key}", get(storage::get))
         .route("/api/sse/generations/{id}/progress", get(sse::progress))
-        .merge(uploads);
+        .merge(uploads)
+        .merge(tenants::routes(&state));
     if state.settings.playground {
         router = router.merge(playground::routes());
     }
@@ -52,8 +55,11 @@ pub fn router(state: HttpState) -> Router {
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(state.clone(), only_local))
+        .layer(middleware::from_fn_with_state(state.clone(), well_known::point_to_metadata))
         .layer(cors(&state.settings.cors_origins))
-        .layer(middleware::from_fn(log_request))
+        .merge(well_known::routes())
+        .layer(middleware::from_fn_with_state(state.clone(), record_refusal))
+        .layer(middleware::from_fn_with_state(state.clone(), log_request))
         .with_state(state)
 }
 
@@ -67,12 +73,14 @@ fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> =
-        origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let origins = origins.to_vec();
+    let is_allowed = move |origin: &HeaderValue, _: &Parts| {
+        origin.to_str().is_ok_and(|origin| is_listed(origin, &origins))
+    };
     let range: HeaderName = header::RANGE;
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::HEAD])
+        .allow_origin(AllowOrigin::predicate(is_allowed))
+        .allow_methods([Method::GET, Method::POST, Method::HEAD, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
@@ -81,6 +89,12 @@ fn cors(origins: &[String]) -> CorsLayer {
             X_REQUEST_ID,
             range,
         ])
-        .expose_headers([X_REQUEST_ID, header::CONTENT_RANGE, header::CONTENT_DISPOSITION])
+        .expose_headers([
+            X_REQUEST_ID,
+            header::CONTENT_RANGE,
+            header::CONTENT_DISPOSITION,
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+        ])
         .max_age(PREFLIGHT_MAX_AGE)
 }

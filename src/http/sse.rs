@@ -15,9 +15,19 @@ use futures_util::{Stream, StreamExt};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{HttpState, error::RestError, request_log::RequestFacts};
-use crate::{domain::GenerationStatus, error::Error, store::Generation};
+use super::{
+    HttpState, credentials, error::RestError, liveness::Liveness, request_log::RequestFacts,
+};
+use crate::{
+    audit::AuditEvent,
+    domain::{GenerationId, GenerationStatus, TokenScope},
+    error::Error,
+    rate_limit::Points,
+    store::Generation,
+};
 
+/// The name in the audit log: the route's.
+const ACTION: &str = "/api/sse/generations/{id}/progress";
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// GET /api/sse/generations/{id}/progress: the present state, then each change, until the end.
@@ -27,16 +37,31 @@ pub(super) async fn progress(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, RestError> {
-    let caller = state.authenticate(&headers, &facts).await?;
-    let id = Uuid::try_parse(&id).map_err(|_| Error::NotFound("Generation"))?.into();
+    let liveness = Liveness::open(&state);
+    let credentials = credentials::from_headers(&headers, &facts);
+    let caller = state.authenticate_with(&credentials, &facts).await?;
+    state.charge(&facts, Points::PROGRESS)?;
+    caller.require_scope(TokenScope::GenerationsRead)?;
+    let id = Uuid::try_parse(&id).map_err(|_| Error::NotFound("Generation"))?;
+    let id = GenerationId(id);
     caller.scope().generation(id).await?.ok_or(Error::NotFound("Generation"))?;
     let updates = caller.scope().watch_generation(id, caller.expires_at());
     let stopping = state.stopping.clone();
+    let refused = move |error: &Error| {
+        let event = AuditEvent::new(ACTION).on("generation", id);
+        state.note_refusal(&facts, event, error.code());
+    };
     let events = updates
+        .inspect(move |update| {
+            if let Err(error) = update {
+                refused(error);
+            }
+        })
         .take_while(|update| std::future::ready(update.is_ok()))
         .filter_map(|update| std::future::ready(update.ok()))
         .map(|generation| Ok(event(&generation)))
-        .take_until(stopping.cancelled_owned());
+        .take_until(stopping.cancelled_owned())
+        .take_until(Box::pin(liveness.ended(credentials, caller)));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")))
 }
 

@@ -14,7 +14,9 @@ use crate::{
         FileFacts, Links, MediaType, StorageKey,
         range::{ByteRange, is_not_modified, parse_range, range_applies},
     },
+    domain::TokenScope,
     error::Error,
+    rate_limit::Points,
     store::Generation,
 };
 
@@ -84,6 +86,8 @@ async fn authorize(
         return Err(Error::forbidden("open this link: it is not valid or has expired"));
     }
     let caller = state.authenticate(headers, facts).await?;
+    state.charge(facts, Points::FILE)?;
+    caller.require_scope(TokenScope::GenerationsRead)?;
     let generation = caller.scope().generation(key.generation()).await?;
     // The row decides which files are the generation's, not the ids in the key.
     match generation {

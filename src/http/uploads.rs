@@ -15,9 +15,12 @@ use uuid::Uuid;
 use super::{HttpState, error::RestError, request_log::RequestFacts};
 use crate::{
     artifacts::Incoming,
-    domain::{ArtifactType, BoardId, GenerationId, Permission},
+    audit::{Act, AuditEvent, decision},
+    auth::AuthContext,
+    domain::{ArtifactType, BoardId, GenerationId, Permission, TokenScope},
     error::{Error, Result},
     jobs::{UploadDetails, store_upload, upload_answer},
+    rate_limit::Points,
     store::Scope,
 };
 
@@ -45,11 +48,29 @@ pub(super) async fn artifact(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Json<Value>, RestError> {
     let caller = state.authenticate(&headers, &facts).await?;
+    state.charge(&facts, Points::UPLOAD)?;
+    facts.set_recorded();
+    let mut act = state.audit.begin(AuditEvent::new("uploadArtifact").by(&facts.actor()));
+    let outcome = receive(&state, &caller, form, &mut act).await;
+    match &outcome {
+        Ok(_) => act.done(),
+        Err(error) => act.ended(decision(error.code(), true), error.code()),
+    }
+    Ok(Json(outcome?))
+}
+
+async fn receive(
+    state: &HttpState,
+    caller: &AuthContext,
+    form: Result<Multipart, MultipartRejection>,
+    act: &mut Act,
+) -> Result<Value> {
     let scope = caller.scope();
     scope.user()?;
+    caller.require_scope(TokenScope::GenerationsWrite)?;
     let form = form
         .map_err(|_| Error::UnsupportedMedia("Send the file as multipart/form-data".to_owned()))?;
-    let form = Form::read(&state, scope, form).await?;
+    let form = Form::read(state, scope, form, act).await?;
     let board = form.board.ok_or_else(|| missing("board_id"))?;
     let board = scope.authorize_board(board, Permission::Create).await?;
     // The caller may add to the board: only now is the rest of the form judged.
@@ -63,15 +84,21 @@ pub(super) async fn artifact(
     };
     let checked = details.check("", scope).await?;
     if form.files > 1 {
-        return Err(Error::bad_input("file", "Send one file").into());
+        return Err(Error::bad_input("file", "Send one file"));
     }
     let incoming = form.file.ok_or_else(|| missing("file"))?;
     let generation = store_upload(&state.artifacts, board, checked, incoming).await?;
-    Ok(Json(upload_answer(&state.artifacts, &generation)))
+    act.on("generation", generation.id);
+    Ok(upload_answer(&state.artifacts, &generation))
 }
 
 impl Form {
-    async fn read(state: &HttpState, scope: &Scope, mut parts: Multipart) -> Result<Self> {
+    async fn read(
+        state: &HttpState,
+        scope: &Scope,
+        mut parts: Multipart,
+        act: &mut Act,
+    ) -> Result<Self> {
         let mut form = Self::default();
         let mut count = 0;
         while let Some(part) = parts.next_field().await.map_err(broken)? {
@@ -79,15 +106,22 @@ impl Form {
             if count > PARTS_MAX {
                 return Err(Error::bad_input("form", "The form has too many parts"));
             }
-            form.take(state, scope, part).await?;
+            form.take(state, scope, part, act).await?;
         }
         Ok(form)
     }
 
-    async fn take(&mut self, state: &HttpState, scope: &Scope, part: Field<'_>) -> Result<()> {
+    async fn take(
+        &mut self,
+        state: &HttpState,
+        scope: &Scope,
+        part: Field<'_>,
+        act: &mut Act,
+    ) -> Result<()> {
         match part.name().unwrap_or_default() {
             "board_id" => {
                 let board = BoardId(uuid("board_id", &text(part).await?)?);
+                act.on("board", board);
                 // Where the board is known before the file, one who may not add to it need not
                 // send the file.
                 scope.authorize_board(board, Permission::Create).await?;

@@ -1,44 +1,33 @@
-//! Subscriptions over WebSocket, subprotocol graphql-transport-ws. The caller is judged once, from
-//! `connectionParams`; what they may see is asked again for every item.
+//! Subscriptions over WebSocket, subprotocol graphql-transport-ws. The caller is judged from
+//! `connectionParams`, for each operation, and while the connection stays open; what they may see is
+//! asked again for every item.
+
+mod connection;
 
 use std::{
+    pin::pin,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use async_graphql::{
-    Data, Executor, Request, Response as GraphqlResponse,
-    http::{WebSocket as GraphqlWebSocket, WebSocketProtocols, WsMessage},
-    parser::types::OperationType,
-};
+use async_graphql::http::{WebSocket as GraphqlWebSocket, WebSocketProtocols, WsMessage};
 use axum::{
     extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::Utc;
-use futures_util::{
-    FutureExt, SinkExt, StreamExt,
-    stream::{self, BoxStream},
-};
-
+use futures_util::{SinkExt, Stream, StreamExt, stream::SplitStream};
+use tokio::time::Interval;
 use tracing::{Instrument, Span};
 
+use self::connection::Connection;
 use super::{
-    HttpState, credentials,
-    error::refusal,
-    graphql::{execute, operation_type, refuse},
-    local::origin_is_allowed,
-    request_log::RequestFacts,
+    HttpState, credentials, error::refusal, local::origin_is_allowed, request_log::RequestFacts,
 };
-use crate::{
-    auth::Credentials,
-    error::Error,
-    graphql::{Session, request_error},
-};
+use crate::{auth::Credentials, error::Error};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// How long a client may take until `connection_init`.
@@ -49,8 +38,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 const MAX_SILENT_PINGS: u8 = 2;
 /// How long a client may leave what it is sent unread.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// Operations at once on one connection.
-const MAX_OPERATIONS: usize = 100;
 
 /// Answers the upgrade request.
 pub(super) fn upgrade(
@@ -71,7 +58,7 @@ pub(super) fn upgrade(
         let detail = "Offer the subprotocol graphql-transport-ws";
         return refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", detail);
     }
-    let credentials = credentials::from_headers(headers);
+    let credentials = credentials::from_headers(headers, &facts);
     let limit = state.settings.max_body_bytes;
     let span = Span::current();
     upgrade
@@ -91,134 +78,69 @@ fn offers_protocol(headers: &HeaderMap) -> bool {
         .any(|offered| offered.trim() == PROTOCOL)
 }
 
-/// Runs the operations of one connection.
-#[derive(Clone)]
-struct Connection {
-    state: HttpState,
-    facts: RequestFacts,
-    session: Arc<OnceLock<Session>>,
-    operations: Arc<AtomicUsize>,
+/// Whether the other end still says anything.
+struct Pulse {
+    interval: Interval,
+    /// Cleared by whatever comes in.
+    silent: Arc<AtomicBool>,
+    silent_pings: u8,
 }
 
-/// One running operation; counts down when it ends.
-struct Running(Arc<AtomicUsize>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Connection {
-    /// The session, which ends with its token.
-    fn session(&self) -> Session {
-        let Some(session) = self.session.get() else {
-            return Session::new(Err(Error::NotAuthenticated));
-        };
-        let expires_at = session.caller().ok().and_then(crate::auth::AuthContext::expires_at);
-        if expires_at.is_some_and(|end| end <= Utc::now()) {
-            return Session::new(Err(Error::InvalidToken));
-        }
-        session.clone()
+impl Pulse {
+    fn new() -> Self {
+        let mut interval = tokio::time::interval(PING_INTERVAL);
+        interval.reset();
+        Self { interval, silent: Arc::default(), silent_pings: 0 }
     }
 
-    fn start(&self) -> Option<Running> {
-        let before = self.operations.fetch_add(1, Ordering::Relaxed);
-        let running = Running(Arc::clone(&self.operations));
-        (before < MAX_OPERATIONS).then_some(running)
+    /// Resolves when it is time for a ping; false when too many stayed unanswered.
+    async fn beat(&mut self) -> bool {
+        self.interval.tick().await;
+        let was_silent = self.silent.swap(true, Ordering::Relaxed);
+        self.silent_pings = if was_silent { self.silent_pings + 1 } else { 0 };
+        self.silent_pings <= MAX_SILENT_PINGS
     }
 }
 
-impl Executor for Connection {
-    async fn execute(&self, request: Request) -> GraphqlResponse {
-        execute(&self.state, &self.session(), &self.facts, request).await
-    }
-
-    fn execute_stream(
-        &self,
-        mut request: Request,
-        _session_data: Option<Arc<Data>>,
-    ) -> BoxStream<'static, GraphqlResponse> {
-        let Some(running) = self.start() else {
-            let message = format!("At most {MAX_OPERATIONS} operations may run on a connection");
-            let error = request_error(&Error::Conflict(message));
-            return stream::iter([GraphqlResponse::from_errors(vec![error])]).boxed();
-        };
-        if let Some(refused) = refuse(&self.state, &mut request) {
-            return stream::iter([refused]).boxed();
-        }
-        let answers = if operation_type(&mut request) == Some(OperationType::Subscription) {
-            let request = self.session().attach(request).data(self.facts.operation.clone());
-            self.state.schema.execute_stream(request).boxed()
-        } else {
-            let connection = self.clone();
-            async move { connection.execute(request).await }.into_stream().boxed()
-        };
-        answers
-            .map(move |answer| {
-                let _running = &running;
-                answer
-            })
-            .boxed()
-    }
+/// The messages of the client as the protocol takes them, until the connection breaks.
+fn messages(
+    incoming: SplitStream<WebSocket>,
+    silent: Arc<AtomicBool>,
+) -> impl Stream<Item = Vec<u8>> + Send {
+    incoming.take_while(|message| std::future::ready(message.is_ok())).filter_map(move |message| {
+        silent.store(false, Ordering::Relaxed);
+        std::future::ready(match message {
+            Ok(Message::Text(text)) => Some(text.as_bytes().to_vec()),
+            Ok(Message::Binary(bytes)) => Some(bytes.to_vec()),
+            _ => None,
+        })
+    })
 }
 
 async fn serve(state: HttpState, facts: RequestFacts, upgrade: Credentials, socket: WebSocket) {
     let (mut sink, incoming) = socket.split();
-    let alive = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&alive);
-    let incoming = incoming.take_while(|message| std::future::ready(message.is_ok())).filter_map(
-        move |message| {
-            seen.store(0, Ordering::Relaxed);
-            std::future::ready(match message {
-                Ok(Message::Text(text)) => Some(text.as_bytes().to_vec()),
-                Ok(Message::Binary(bytes)) => Some(bytes.to_vec()),
-                _ => None,
-            })
-        },
-    );
-    let connection = Connection {
-        state: state.clone(),
-        facts: facts.clone(),
-        session: Arc::new(OnceLock::new()),
-        operations: Arc::new(AtomicUsize::new(0)),
-    };
-    let session = Arc::clone(&connection.session);
-    let on_init = {
-        let (state, session) = (state.clone(), Arc::clone(&session));
-        move |params: serde_json::Value| async move {
-            let credentials = credentials::from_connection_params(&params, &upgrade);
-            let outcome = state.authenticate_with(&credentials, &facts).await;
-            let _ = session.set(Session::new(outcome));
-            Ok(Data::default())
-        }
-    };
-    let mut protocol = std::pin::pin!(
-        GraphqlWebSocket::new(connection, incoming, WebSocketProtocols::GraphQLWS)
-            .on_connection_init(on_init)
-    );
-    let mut ping = tokio::time::interval(PING_INTERVAL);
-    ping.reset();
-    let mut init_deadline = std::pin::pin!(tokio::time::sleep(INIT_TIMEOUT));
-    let mut silent_pings = 0_u8;
+    let mut pulse = Pulse::new();
+    let incoming = messages(incoming, Arc::clone(&pulse.silent));
+    let (connection, ended) = Connection::new(&state, facts);
+    let initialising = connection.clone();
+    let protocol =
+        GraphqlWebSocket::new(connection.clone(), incoming, WebSocketProtocols::GraphQLWS)
+            .on_connection_init(move |params| initialising.initialise(params, upgrade));
+    let (mut protocol, mut ended) = (pin!(protocol), pin!(ended));
+    let mut init_deadline = pin!(tokio::time::sleep(INIT_TIMEOUT));
     loop {
         let message = tokio::select! {
             message = protocol.next() => match message {
-                Some(WsMessage::Text(text)) => Message::Text(text.into()),
-                // The protocol has codes of its own where the library has general ones: for an
-                // operation before `connection_init`, and for what is no message.
-                Some(WsMessage::Close(1011, _)) => close(4401, "Unauthorized".to_owned()),
-                Some(WsMessage::Close(1002, _)) => close(4400, "Invalid message".to_owned()),
-                Some(WsMessage::Close(code, reason)) => close(code, reason),
+                Some(message) => from_protocol(message),
                 None => break,
             },
             () = state.stopping.cancelled() => close(1001, "the server is stopping".to_owned()),
-            () = &mut init_deadline, if session.get().is_none() => {
+            reason = &mut ended => close(close_code(&reason), reason.to_string()),
+            () = &mut init_deadline, if !connection.is_initialised() => {
                 close(4408, "Connection initialisation timeout".to_owned())
             }
-            _ = ping.tick() => {
-                silent_pings = if alive.swap(1, Ordering::Relaxed) == 0 { 0 } else { silent_pings + 1 };
-                if silent_pings > MAX_SILENT_PINGS {
+            is_alive = pulse.beat() => {
+                if !is_alive {
                     break;
                 }
                 Message::Ping(axum::body::Bytes::new())
@@ -231,6 +153,27 @@ async fn serve(state: HttpState, facts: RequestFacts, upgrade: Credentials, sock
         }
     }
     let _ = tokio::time::timeout(SEND_TIMEOUT, sink.close()).await;
+}
+
+/// The protocol has codes of its own where the library has general ones: for an operation before
+/// `connection_init`, and for what is no message.
+fn from_protocol(message: WsMessage) -> Message {
+    match message {
+        WsMessage::Text(text) => Message::Text(text.into()),
+        WsMessage::Close(1011, _) => close(4401, "Unauthorized".to_owned()),
+        WsMessage::Close(1002, _) => close(4400, "Invalid message".to_owned()),
+        WsMessage::Close(code, reason) => close(code, reason),
+    }
+}
+
+/// The codes of graphql-transport-ws where it has one, and of RFC 6455, section 7.4.
+fn close_code(reason: &Error) -> u16 {
+    match reason {
+        Error::NotAuthenticated | Error::InvalidToken => 4401,
+        Error::Forbidden(_) | Error::TenantNotFound => 4403,
+        Error::AuthUnavailable => 1013,
+        _ => 1011,
+    }
 }
 
 fn close(code: u16, reason: String) -> Message {

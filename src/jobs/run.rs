@@ -117,7 +117,7 @@ impl Runner {
     ) -> Result<FinishedArtifact, Stop> {
         // However this ends, the generator must not go on.
         let _stop = cancel.clone().drop_guard();
-        let scope = self.store.worker().scope_of(generation.tenant, generation.user);
+        let scope = self.store.worker().scope_of_creator(generation).await?;
         self.require_permission(&scope, generation).await?;
         let entry = self.registry.get(&generation.generator_name).ok_or_else(|| {
             Stop::Failed(format!("There is no generator \"{}\"", generation.generator_name))

@@ -15,6 +15,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long SQLite waits for the lock of another process, such as `boards tenant create`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 8;
+/// The audit log writes with one; the other is for ending old rows.
+const POSTGRES_BEHIND_CONNECTIONS: u32 = 2;
 
 impl Store {
     /// Opens the database. An SQLite file is made when it is missing; nothing is migrated yet.
@@ -27,26 +29,39 @@ impl Store {
         statement_timeout: Duration,
     ) -> Result<Self> {
         let statements = Arc::<Statements>::default();
-        let (mut read, mut write) = if url.is_sqlite() {
+        let (mut read, mut write, behind) = if url.is_sqlite() {
             let write = Database::connect(sqlite_options(url, 1, false)).await?;
             let readers = max_connections.min(SQLITE_READERS);
-            (Database::connect(sqlite_options(url, readers, true)).await?, write)
+            // There is one writer: a second would wait for the file's lock by polling.
+            let behind = write.clone();
+            (Database::connect(sqlite_options(url, readers, true)).await?, write, behind)
         } else {
-            let mut options = ConnectOptions::new(url.expose());
-            options
-                .max_connections(max_connections)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .statement_timeout(statement_timeout)
-                .set_application_name("boards")
-                .test_before_acquire(false)
-                .sqlx_logging(false);
-            let pool = Database::connect(options).await?;
-            (pool.clone(), pool)
+            let mut options = postgres_options(url, max_connections, statement_timeout);
+            let pool = Database::connect(options.clone()).await?;
+            // Requests that hold every connection must not hold the audit log up.
+            options.max_connections(POSTGRES_BEHIND_CONNECTIONS).connect_lazy(true);
+            (pool.clone(), pool, Database::connect(options).await?)
         };
         note_statements(&mut read, &statements);
         note_statements(&mut write, &statements);
-        Ok(Self(Arc::new(Inner { read, write, events: Events::new(), statements })))
+        Ok(Self(Arc::new(Inner { read, write, behind, events: Events::new(), statements })))
     }
+}
+
+fn postgres_options(
+    url: &DatabaseUrl,
+    max_connections: u32,
+    statement_timeout: Duration,
+) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.expose());
+    options
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .statement_timeout(statement_timeout)
+        .set_application_name("boards")
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    options
 }
 
 fn sqlite_options(url: &DatabaseUrl, max_connections: u32, read_only: bool) -> ConnectOptions {

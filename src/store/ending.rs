@@ -1,6 +1,10 @@
-//! Ending generations by a user's hand: cancelled, or deleted.
+//! Ending generations by a user's hand: cancelled, or deleted; and all of a user who is shut out.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, LockType, Query},
+};
 
 use super::{
     AuthorizedGeneration, Generation,
@@ -11,9 +15,13 @@ use super::{
     now,
 };
 use crate::{
-    domain::GenerationStatus,
+    domain::{BoardId, GenerationId, GenerationStatus, TenantId, UserId},
     error::{Error, Result},
 };
+
+/// How a generation stands that can still be stopped.
+pub(super) const UNFINISHED: [GenerationStatus; 2] =
+    [GenerationStatus::Pending, GenerationStatus::Processing];
 
 impl AuthorizedGeneration {
     /// The generation's row.
@@ -32,19 +40,15 @@ impl AuthorizedGeneration {
         let transaction = self.scope.store().begin().await?;
         // The job first, as the worker does: two who take locks in one order cannot deadlock.
         self.delete_job(&transaction).await?;
-        let cancelled =
-            Entity::update_many()
-                .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
-                .col_expr(Column::CompletedAt, Expr::value(now))
-                .col_expr(Column::UpdatedAt, Expr::value(now))
-                .filter(Column::TenantId.eq(self.scope.tenant().0))
-                .filter(Column::Id.eq(id.0))
-                .filter(Column::Status.is_in([
-                    GenerationStatus::Pending.as_str(),
-                    GenerationStatus::Processing.as_str(),
-                ]))
-                .exec_with_returning(&transaction)
-                .await?;
+        let cancelled = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
+            .col_expr(Column::CompletedAt, Expr::value(now))
+            .col_expr(Column::UpdatedAt, Expr::value(now))
+            .filter(Column::TenantId.eq(self.scope.tenant().0))
+            .filter(Column::Id.eq(id.0))
+            .filter(Column::Status.is_in(UNFINISHED.map(GenerationStatus::as_str)))
+            .exec_with_returning(&transaction)
+            .await?;
         let Some(row) = cancelled.into_iter().next() else {
             return Err(Error::Conflict("This generation has already ended".to_owned()));
         };
@@ -84,4 +88,50 @@ impl AuthorizedGeneration {
         self.scope.publish_generation(self.generation.board, self.generation.id);
         Ok(self.generation)
     }
+}
+
+/// Cancels all that a user has queued or running, and says what and on which board. The caller holds
+/// the user's row FOR UPDATE, so that nothing of theirs is queued meanwhile.
+pub(super) async fn cancel_all_of(
+    transaction: &DatabaseTransaction,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<Vec<(GenerationId, BoardId)>> {
+    let unfinished: Select<Entity> = Entity::find()
+        .filter(Column::TenantId.eq(tenant.0))
+        .filter(Column::UserId.eq(user.0))
+        .filter(Column::Status.is_in(UNFINISHED.map(GenerationStatus::as_str)));
+    let ids = unfinished.select_only().column(Column::Id).into_query();
+    // Once these are gone nobody else ends the generations. In the order of ids, so that two who do
+    // this cannot deadlock.
+    let mut locked = jobs::Entity::find()
+        .select_only()
+        .column(jobs::Column::GenerationId)
+        .filter(jobs::Column::GenerationId.in_subquery(ids))
+        .order_by_asc(jobs::Column::GenerationId)
+        .into_query();
+    locked.lock(LockType::Update);
+    jobs::Entity::delete_many()
+        .filter(jobs::Column::GenerationId.in_subquery(locked))
+        .exec(transaction)
+        .await?;
+    let now = now();
+    let cancel = Query::update()
+        .table(Entity)
+        .value(Column::Status, GenerationStatus::Cancelled.as_str())
+        .value(Column::CompletedAt, now)
+        .value(Column::UpdatedAt, now)
+        .and_where(Column::TenantId.eq(tenant.0))
+        .and_where(Column::UserId.eq(user.0))
+        .and_where(Column::Status.is_in(UNFINISHED.map(GenerationStatus::as_str)))
+        .returning(Query::returning().columns([Column::Id, Column::BoardId]))
+        .to_owned();
+    let rows = transaction.query_all(&cancel).await?;
+    rows.iter()
+        .map(|row| {
+            let id: uuid::Uuid = row.try_get("", "id")?;
+            let board: uuid::Uuid = row.try_get("", "board_id")?;
+            Ok((id.into(), board.into()))
+        })
+        .collect()
 }

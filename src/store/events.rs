@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, broadcast};
 
-use crate::domain::{BoardId, GenerationId, TenantId};
+use crate::domain::{AccessTokenId, BoardId, GenerationId, TenantId, UserId};
 
 /// Events that a slow listener may fall behind before it is told to read again.
 const CAPACITY: usize = 1024;
@@ -30,12 +30,26 @@ pub struct Event {
     pub subject: Subject,
 }
 
+/// Whose sessions are to be judged again, because they may have ended: what lives longer than a
+/// request, such as a WebSocket, hears of it here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionChange {
+    /// A user was suspended or has gone.
+    User(UserId),
+    /// An access token was revoked.
+    AccessToken(AccessTokenId),
+    /// A tenant was closed.
+    Tenant(TenantId),
+}
+
 /// Hands events to every listener in this process. Cheap to clone.
 #[derive(Clone)]
 pub struct Events {
     changes: broadcast::Sender<Event>,
     cancellations: broadcast::Sender<GenerationId>,
+    sessions: broadcast::Sender<SessionChange>,
     jobs: Arc<Notify>,
+    closed_tenants: Arc<Notify>,
 }
 
 impl Events {
@@ -43,7 +57,9 @@ impl Events {
         Self {
             changes: broadcast::Sender::new(CAPACITY),
             cancellations: broadcast::Sender::new(CAPACITY),
+            sessions: broadcast::Sender::new(CAPACITY),
             jobs: Arc::new(Notify::new()),
+            closed_tenants: Arc::new(Notify::new()),
         }
     }
 
@@ -70,6 +86,23 @@ impl Events {
         self.cancellations.subscribe()
     }
 
+    /// Has the sessions of this process that are concerned judged again.
+    pub fn session_changed(&self, change: SessionChange) {
+        let _ = self.sessions.send(change);
+    }
+
+    /// Whether anyone in this process listens for changes of sessions.
+    #[must_use]
+    pub fn has_sessions(&self) -> bool {
+        self.sessions.receiver_count() > 0
+    }
+
+    /// A receiver of the changes that end sessions.
+    #[must_use]
+    pub fn session_changes(&self) -> broadcast::Receiver<SessionChange> {
+        self.sessions.subscribe()
+    }
+
     /// Wakes a worker because a job was committed.
     pub fn job_queued(&self) {
         self.jobs.notify_one();
@@ -78,5 +111,15 @@ impl Events {
     /// Resolves when a job was queued since the last call.
     pub async fn job_was_queued(&self) {
         self.jobs.notified().await;
+    }
+
+    /// Wakes what deletes tenants because one was closed.
+    pub fn tenant_closed(&self) {
+        self.closed_tenants.notify_one();
+    }
+
+    /// Resolves when a tenant was closed since the last call.
+    pub async fn tenant_was_closed(&self) {
+        self.closed_tenants.notified().await;
     }
 }

@@ -1,21 +1,30 @@
 //! The database. The pools and the entities are private to this module; outside there is only
 //! [`Scope`] (a tenant and a viewer), and [`System`] for the few queries that have neither yet.
 
+mod access_tokens;
+mod audit;
 mod boards;
 mod connect;
 mod ending;
 mod entity;
 mod events;
 mod generations;
+mod invitations;
+mod joining;
 mod lineage;
 mod members;
 mod migrate;
+mod people;
 mod queueing;
 mod scope;
 mod search;
+mod sessions;
 mod statements;
 mod system;
 mod tags;
+mod tenant_removal;
+mod tenants;
+mod token_use;
 mod uploads;
 mod users;
 mod visibility;
@@ -33,17 +42,27 @@ use sea_orm::{
 use crate::error::{Error, Result};
 use statements::Statements;
 
+pub use access_tokens::{ACCESS_TOKENS_MAX, AccessToken, NewAccessToken};
+pub use audit::{AuditFilter, AuditRecord, AuditStore};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, NewBoard};
-pub use events::{Event, Events, Subject};
+pub use events::{Event, Events, SessionChange, Subject};
 pub use generations::{
     AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, LineageEntry, NewGeneration,
 };
+pub use invitations::{Invitation, NewInvitation};
+pub use joining::{Joined, Newcomer};
 pub use lineage::{Direction, LineageEdge, LineageGraph};
 pub use members::Membership;
 pub use migrate::MigrationStatus;
+pub use people::{MemberFilter, People, Slice};
 pub use scope::{Scope, Viewer};
-pub use system::{JoinPolicy, Profile, System, Tenant, TenantReference, UserInTenant};
+pub use system::{
+    JoinPolicy, Profile, System, Tenant, TenantReference, TenantStatus, UserInTenant,
+};
 pub use tags::{NewTag, Tag, TagChanges};
+pub use tenant_removal::{BATCH, ClosedTenant, Removal, TENANT_TABLES};
+pub use tenants::{NewTenant, TenantChanges, TenantCounts, TenantFilter, TenantRecord};
+pub use token_use::PresentedToken;
 pub use uploads::NewUpload;
 pub use users::{BoardsOfUser, User, UserBoards};
 pub use worker::{ClaimedJob, FinishedArtifact, WorkerId, WorkerStore};
@@ -55,6 +74,9 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    /// For what is written behind the requests, the audit log first of all: it is not held up by them
+    /// and not counted as theirs.
+    behind: DatabaseConnection,
     events: Events,
     statements: Arc<Statements>,
 }
@@ -90,11 +112,24 @@ impl Store {
         WorkerStore::new(self)
     }
 
+    /// What the audit log writes and exports, and what ends it.
+    #[must_use]
+    pub fn audit(&self) -> AuditStore<'_> {
+        AuditStore::new(self)
+    }
+
+    /// Which database this is: `postgresql` or `sqlite`.
+    #[must_use]
+    pub fn database_kind(&self) -> &'static str {
+        if self.is_postgres() { "postgresql" } else { "sqlite" }
+    }
+
     /// Closes the pools; what was committed is on disk.
     ///
     /// # Errors
     /// [`Error::Internal`] when the database does not answer.
     pub async fn close(self) -> Result<()> {
+        self.0.behind.close_by_ref().await?;
         self.0.read.close_by_ref().await?;
         self.0.write.close_by_ref().await?;
         Ok(())
@@ -106,6 +141,10 @@ impl Store {
 
     fn write(&self) -> &DatabaseConnection {
         &self.0.write
+    }
+
+    fn behind(&self) -> &DatabaseConnection {
+        &self.0.behind
     }
 
     fn backend(&self) -> DbBackend {

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType,
+    QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, IntoCondition, OnConflict},
 };
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use super::{
     is_unique_violation, now,
 };
 use crate::{
-    domain::{TenantId, UserId, tenant_slug_is_valid},
+    domain::{TenantId, tenant_slug_is_valid},
     error::{Error, Result},
 };
 
@@ -57,6 +57,40 @@ impl FromStr for JoinPolicy {
     }
 }
 
+/// Whether a tenant can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantStatus {
+    /// In use.
+    Active,
+    /// Registered by somebody, and not approved yet.
+    Pending,
+    /// Being deleted: its rows and files go one after the other.
+    Deleting,
+}
+
+impl TenantStatus {
+    /// The lower-case name that the database holds.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Deleting => "deleting",
+        }
+    }
+}
+
+impl FromStr for TenantStatus {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Active, Self::Pending, Self::Deleting]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+            .ok_or(())
+    }
+}
+
 /// A tenant, as its row says.
 #[derive(Clone, Debug)]
 pub struct Tenant {
@@ -70,6 +104,10 @@ pub struct Tenant {
     pub join_policy: JoinPolicy,
     /// The email domains of [`JoinPolicy::Domain`], lower-case.
     pub join_domains: Vec<String>,
+    /// Whether it can be used.
+    pub status: TenantStatus,
+    /// The provider of whoever registered it; none for one that an operator made.
+    pub registered_by_provider: Option<String>,
 }
 
 impl TryFrom<tenants::Model> for Tenant {
@@ -83,6 +121,8 @@ impl TryFrom<tenants::Model> for Tenant {
             join_policy: row.join_policy.parse().map_err(|()| corrupt("tenants", "join_policy"))?,
             join_domains: serde_json::from_value(row.join_domains)
                 .map_err(|_| corrupt("tenants", "join_domains"))?,
+            status: row.status.parse().map_err(|()| corrupt("tenants", "status"))?,
+            registered_by_provider: row.registered_by_provider,
         })
     }
 }
@@ -120,7 +160,7 @@ impl TenantReference {
         }
     }
 
-    fn condition(&self) -> Condition {
+    pub(super) fn condition(&self) -> Condition {
         match self {
             Self::Id(id) => tenants::Column::Id.eq(id.0),
             Self::Slug(slug) => tenants::Column::Slug.eq(slug.as_str()),
@@ -168,12 +208,16 @@ impl Profile<'_> {
 
 /// See the module.
 pub struct System<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
 }
 
 impl<'a> System<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
         Self { store }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        self.store
     }
 
     /// The tenant, by an indexed read.
@@ -221,52 +265,6 @@ impl<'a> System<'a> {
         .transpose()
     }
 
-    /// Makes the subject's user in a tenant. When two requests race, both get the same row.
-    ///
-    /// # Errors
-    /// [`Error::TenantNotFound`] when the tenant was deleted meanwhile.
-    pub async fn provision_user(&self, tenant: TenantId, profile: Profile<'_>) -> Result<User> {
-        let now = now();
-        let row = users::ActiveModel {
-            id: Set(UserId::new().0),
-            tenant_id: Set(tenant.0),
-            auth_provider: Set(profile.provider.to_owned()),
-            auth_subject: Set(profile.subject.to_owned()),
-            email: Set(profile.email.map(str::to_owned)),
-            display_name: Set(profile.display_name.map(str::to_owned)),
-            avatar_url: Set(profile.avatar_url.map(str::to_owned)),
-            metadata: Set(json!({})),
-            created_at: Set(now),
-            updated_at: Set(now),
-        };
-        let identity = OnConflict::columns([
-            users::Column::TenantId,
-            users::Column::AuthProvider,
-            users::Column::AuthSubject,
-        ])
-        .do_nothing()
-        .to_owned();
-        let inserted = users::Entity::insert(row)
-            .on_conflict(identity)
-            .exec_without_returning(self.store.write())
-            .await;
-        match inserted {
-            Ok(_) => {}
-            Err(error) if super::is_foreign_key_violation(&error) => {
-                return Err(Error::TenantNotFound);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let user = users::Entity::find()
-            .filter(users::Column::TenantId.eq(tenant.0))
-            .filter(users::Column::AuthProvider.eq(profile.provider))
-            .filter(users::Column::AuthSubject.eq(profile.subject))
-            .one(self.store.write())
-            .await?
-            .ok_or_else(|| Error::internal("the user that was just made is not there"))?;
-        Ok(user.into())
-    }
-
     /// Writes what the token says about the user into the row; what it does not say stays.
     ///
     /// # Errors
@@ -306,10 +304,7 @@ impl<'a> System<'a> {
         let row = new_tenant(slug, name, join_policy, join_domains);
         match tenants::Entity::insert(row).exec_with_returning(self.store.write()).await {
             Ok(row) => row.try_into(),
-            Err(error) if is_unique_violation(&error) => {
-                Err(Error::Conflict(format!("A tenant with the slug \"{slug}\" already exists")))
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(or_taken(error, slug)),
         }
     }
 
@@ -349,7 +344,17 @@ impl<'a> System<'a> {
     }
 }
 
-fn new_tenant(
+/// The error of a write that gives a tenant this slug.
+pub(super) fn or_taken(error: DbErr, slug: &str) -> Error {
+    if is_unique_violation(&error) {
+        Error::Conflict(format!("A tenant with the slug \"{slug}\" already exists"))
+    } else {
+        error.into()
+    }
+}
+
+/// The row of a tenant in use.
+pub(super) fn new_tenant(
     slug: &str,
     name: &str,
     join_policy: JoinPolicy,
@@ -366,5 +371,8 @@ fn new_tenant(
         join_domains: Set(Value::Array(domains)),
         created_at: Set(now),
         updated_at: Set(now),
+        status: Set(TenantStatus::Active.as_str().to_owned()),
+        registered_by_provider: Set(None),
+        registered_by_subject: Set(None),
     }
 }

@@ -17,7 +17,7 @@ use super::{
     },
 };
 use crate::{
-    domain::{TenantId, UserId},
+    domain::{TenantId, TenantRole, UserId},
     error::Result,
 };
 
@@ -42,6 +42,10 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     /// When their profile last changed.
     pub updated_at: DateTime<Utc>,
+    /// Since when they are suspended, if they are.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Their role in the tenant.
+    pub role: TenantRole,
 }
 
 impl From<users::Model> for User {
@@ -56,6 +60,9 @@ impl From<users::Model> for User {
             avatar_url: row.avatar_url,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            disabled_at: row.disabled_at,
+            // What cannot be read gives nothing.
+            role: row.tenant_role.parse().unwrap_or(TenantRole::Member),
         }
     }
 }

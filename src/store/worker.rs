@@ -16,15 +16,16 @@ use uuid::Uuid;
 
 use super::{
     Event, Generation, Scope, Store, Subject, Viewer,
+    ending::UNFINISHED,
     entity::{
-        generations::{Column, Entity},
+        generations::{self, Column, Entity},
         jobs,
     },
     now,
 };
 use crate::{
-    domain::{GenerationId, GenerationStatus, JsonObject, TenantId, UserId},
-    error::Result,
+    domain::{GenerationId, GenerationStatus, JsonObject},
+    error::{Error, Result},
 };
 
 /// A running worker, new at each start.
@@ -82,9 +83,17 @@ impl<'a> WorkerStore<'a> {
     }
 
     /// The scope of the user who asked for a generation, to ask again what they may.
-    #[must_use]
-    pub fn scope_of(&self, tenant: TenantId, user: UserId) -> Scope {
-        Scope::new(self.store.clone(), tenant, Viewer::User(user))
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when they were suspended meanwhile.
+    pub async fn scope_of_creator(&self, generation: &Generation) -> Result<Scope> {
+        let viewer = Viewer::User(generation.user);
+        let scope = Scope::new(self.store.clone(), generation.tenant, viewer);
+        let creator = scope.users_by_id(&[generation.user]).await?.into_iter().next();
+        match creator {
+            Some(creator) if creator.disabled_at.is_none() => Ok(scope),
+            _ => Err(Error::forbidden("use this tenant")),
+        }
     }
 
     /// Whether a job waits that nobody holds. Reads only, for an idle worker's poll.
@@ -102,7 +111,8 @@ impl<'a> WorkerStore<'a> {
     }
 
     /// Takes at most `limit` jobs that nobody holds, oldest first, and marks their generations as
-    /// processing. A job whose lease has run out is nobody's.
+    /// processing. A job whose lease has run out is nobody's; one of a tenant that is being deleted
+    /// does not run any more.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -119,13 +129,7 @@ impl<'a> WorkerStore<'a> {
             transaction.rollback().await?;
             return Ok(Vec::new());
         }
-        let rows = Entity::update_many()
-            .col_expr(Column::Status, Expr::value(GenerationStatus::Processing.as_str()))
-            .col_expr(Column::StartedAt, Expr::col(Column::StartedAt).if_null(Expr::value(now)))
-            .col_expr(Column::UpdatedAt, Expr::value(now))
-            .filter(Column::Id.is_in(claims.iter().map(|claim| claim.generation_id)))
-            .exec_with_returning(&transaction)
-            .await?;
+        let rows = begin_runs(&transaction, &claims, now).await?;
         transaction.commit().await?;
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
@@ -161,6 +165,8 @@ impl<'a> WorkerStore<'a> {
                 SELECT generation_id FROM jobs \
                  WHERE (worker_id IS NULL OR lease_until < $3) \
                    AND (not_before IS NULL OR not_before <= $3) \
+                   AND EXISTS (SELECT 1 FROM tenants \
+                                WHERE tenants.id = jobs.tenant_id AND tenants.status = 'active') \
                  ORDER BY created_at, generation_id LIMIT $4 {skip_locked}) \
              RETURNING generation_id, attempts"
         );
@@ -392,6 +398,7 @@ impl<'a> WorkerStore<'a> {
         let sql = "INSERT INTO jobs (generation_id, tenant_id, attempts, created_at) \
              SELECT g.id, g.tenant_id, 0, g.created_at FROM generations g \
               WHERE g.status IN ('pending', 'processing') \
+                AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = g.tenant_id AND t.status = 'active') \
                 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.generation_id = g.id) \
              ON CONFLICT DO NOTHING";
         self.store.write().execute_unprepared(sql).await?;
@@ -405,6 +412,32 @@ impl<'a> WorkerStore<'a> {
             subject: Subject::Generation(generation.id),
         });
     }
+}
+
+/// Marks claimed generations as processing. One that has ended stays so, and its job goes.
+async fn begin_runs(
+    transaction: &DatabaseTransaction,
+    claims: &[ClaimRow],
+    now: DateTime<Utc>,
+) -> Result<Vec<generations::Model>> {
+    let rows = Entity::update_many()
+        .col_expr(Column::Status, Expr::value(GenerationStatus::Processing.as_str()))
+        .col_expr(Column::StartedAt, Expr::col(Column::StartedAt).if_null(Expr::value(now)))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::Id.is_in(claims.iter().map(|claim| claim.generation_id)))
+        .filter(Column::Status.is_in(UNFINISHED.map(GenerationStatus::as_str)))
+        .exec_with_returning(transaction)
+        .await?;
+    let begun: HashSet<Uuid> = rows.iter().map(|row| row.id).collect();
+    let ended: Vec<Uuid> =
+        claims.iter().map(|claim| claim.generation_id).filter(|id| !begun.contains(id)).collect();
+    if !ended.is_empty() {
+        jobs::Entity::delete_many()
+            .filter(jobs::Column::GenerationId.is_in(ended))
+            .exec(transaction)
+            .await?;
+    }
+    Ok(rows)
 }
 
 fn job_held_by(worker: WorkerId, generation: GenerationId) -> sea_orm::sea_query::SelectStatement {

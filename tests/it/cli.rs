@@ -64,7 +64,7 @@ async fn a_wrong_command_line_ends_with_2_and_help_with_0() {
         let ended = run(boards(folder.path(), wrong)).await;
         assert_eq!(ended.code, Some(2), "{wrong:?}: {ended:?}");
     }
-    for command in ["serve", "migrate", "schema", "tenant", "token", "demo", "health"] {
+    for command in ["serve", "migrate", "schema", "tenant", "user", "token", "demo", "health"] {
         let ended = run(boards(folder.path(), &[command, "--help"])).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.stdout.contains("Examples:"), "{command}");
@@ -117,7 +117,7 @@ async fn tenants_are_made_once_and_listed() {
     assert_eq!((again.code, again.stdout.as_str()), (Some(1), ""));
     assert!(again.stderr.contains("already exists"), "{again:?}");
     let listed = tenant(&["list"]).await;
-    let line = format!("{id}  acme  domain  acme.com  Acme Inc.");
+    let line = format!("{id}  acme  active  domain  acme.com  Acme Inc.");
     assert!(listed.stdout.lines().any(|shown| shown == line), "{listed:?}");
 }
 

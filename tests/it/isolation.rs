@@ -44,6 +44,10 @@ enum Kind {
     Image,
     Tag,
     User,
+    AccessToken,
+    /// A user who never calls, and may be suspended.
+    Bystander,
+    Invitation,
 }
 
 /// A request. Its ids stand in its text, so that others can be put in their place.
@@ -143,6 +147,7 @@ struct World {
     name: &'static str,
     users: Vec<Client>,
     user_ids: Vec<String>,
+    bystander: String,
     boards: BTreeMap<String, ModelBoard>,
     tags: BTreeMap<String, String>,
 }
@@ -163,7 +168,13 @@ impl World {
             user_ids.push(user.id().await);
             users.push(user);
         }
-        Self { name, users, user_ids, boards: BTreeMap::new(), tags: BTreeMap::new() }
+        // Who runs a tenant is told no more of the other than anyone.
+        app.make_admin(&users[0]).await;
+        let claims =
+            json!({ "sub": format!("mark-{name}-eve"), "name": format!("mark-{name}-eve") });
+        let eve = app.anonymous().with_token(&Issuer::trusted().token(&claims)).with_tenant(name);
+        let bystander = eve.id().await;
+        Self { name, users, user_ids, bystander, boards: BTreeMap::new(), tags: BTreeMap::new() }
     }
 
     /// The model follows an operation that went well.
@@ -230,6 +241,8 @@ impl Walk {
                 ids.entry(Kind::User).or_default().push((id.clone(), tenant));
                 tenant_of.insert(id.clone(), tenant);
             }
+            ids.entry(Kind::Bystander).or_default().push((world.bystander.clone(), tenant));
+            tenant_of.insert(world.bystander.clone(), tenant);
         }
         let mut fields = root_fields(&worlds[0].users[0]).await;
         let often =
@@ -316,7 +329,23 @@ impl Walk {
                 Self::graphql(field, "$id: UUID", arguments, &generation, json!({ "id": id }))
             }
             "tags" => Self::graphql(field, "", "", "{ id name slug description }", json!({})),
+            "accessTokens" => Self::graphql(field, "", "", "{ id name }", json!({})),
             "generators" => Self::graphql(field, "", "", "{ name }", json!({})),
+            // Not `objectId`: of what was tried in vain it is the other tenant's id, as it was sent.
+            "auditEvents" => {
+                let selection = format!("{{ nodes {{ id actorId actor {user} action reason }} }}");
+                Self::graphql(field, "", "first: 100", &selection, json!({}))
+            }
+            "tenantMembers" => {
+                let text = ["", "mark", "mark-one", "mark-two"][self.random.below(4)];
+                let selection =
+                    format!("{{ nodes {{ email user {user} }} pageInfo {{ endCursor }} }}");
+                Self::graphql(field, "$q: String", "query: $q", &selection, json!({ "q": text }))
+            }
+            "tenantInvitations" => {
+                let selection = format!("{{ nodes {{ id email invitedBy {user} }} }}");
+                Self::graphql(field, "", "", &selection, json!({}))
+            }
             other => panic!("the walk does not know the query {other}"),
         }
     }
@@ -378,6 +407,27 @@ impl Walk {
                 by_input("UpdateTagInput", "{ id tenantId name slug }", input)
             }
             "deleteTag" => by_id("", self.id(tenant, Kind::Tag)),
+            "createAccessToken" => {
+                let arguments = "name: $n, scopes: [\"boards:read\"]";
+                let selection = "{ accessToken { id name } }";
+                Self::graphql(field, "$n: String!", arguments, selection, json!({ "n": words }))
+            }
+            "revokeAccessToken" => by_id("", self.id(tenant, Kind::AccessToken)),
+            "inviteUser" => {
+                // The same addresses in both tenants, too.
+                let email = format!("guest-{}@x.example", self.random.below(6));
+                by_input("InviteUserInput", "{ id email }", json!({ "email": email }))
+            }
+            "revokeInvitation" => by_id("", self.id(tenant, Kind::Invitation)),
+            "setTenantRole" | "suspendUser" | "reinstateUser" => {
+                let arguments = match field {
+                    "setTenantRole" => "userId: $id, role: ADMIN",
+                    _ => "userId: $id",
+                };
+                let variables = json!({ "id": self.id(tenant, Kind::Bystander) });
+                let selection = format!("{{ email user {} }}", user());
+                Self::graphql(field, "$id: UUID!", arguments, &selection, variables)
+            }
             "addTagToGeneration" | "removeTagFromGeneration" => {
                 let variables = json!({ "g": self.id(tenant, Kind::Generation),
                     "t": self.id(tenant, Kind::Tag) });
@@ -539,8 +589,11 @@ impl Walk {
             "createBoard" => Kind::Board,
             "createGeneration" | "regenerate" | "retryGeneration" => Kind::Generation,
             "createTag" => Kind::Tag,
+            "createAccessToken" => Kind::AccessToken,
+            "inviteUser" => Kind::Invitation,
             _ => return,
         };
+        let data = data.get("accessToken").unwrap_or(data);
         self.ids.entry(kind).or_default().push((text(&data["id"]), tenant));
     }
 
@@ -603,7 +656,7 @@ impl Walk {
     }
 }
 
-const MUTATIONS: [&str; 17] = [
+const MUTATIONS: [&str; 24] = [
     "createBoard",
     "updateBoard",
     "deleteBoard",
@@ -621,6 +674,13 @@ const MUTATIONS: [&str; 17] = [
     "deleteTag",
     "addTagToGeneration",
     "removeTagFromGeneration",
+    "createAccessToken",
+    "revokeAccessToken",
+    "inviteUser",
+    "revokeInvitation",
+    "setTenantRole",
+    "suspendUser",
+    "reinstateUser",
 ];
 
 fn user() -> String {

@@ -87,6 +87,7 @@ fn short_token(app: &TestApp, subject: &str) -> String {
         tenant: None,
         email: None,
         name: None,
+        scope: None,
         expires_in: Duration::from_secs(4),
     };
     sign_token(&app.config, &claims).expect("a token")

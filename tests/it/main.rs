@@ -4,6 +4,8 @@
 //! runs there instead (run the suite twice for both).
 
 mod access_matrix;
+mod access_tokens;
+mod audit;
 mod boards;
 mod cli;
 mod generations;
@@ -16,16 +18,24 @@ mod lists;
 mod live;
 mod masking;
 mod migrations;
+mod people;
 mod plans;
+mod platform;
+mod providers;
+mod rate_limits;
 mod readme;
 mod schema;
+mod scopes;
+mod sessions;
 mod start;
 mod statements;
+mod subdomain;
 mod tags;
 mod takeover;
 mod tenants;
 mod tokens;
 mod uploads;
+mod well_known;
 mod worker;
 
 mod support;

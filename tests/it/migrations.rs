@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp, TestDatabase, boards, eventually, on_postgres, run};
+use crate::support::{Client, TestApp, TestDatabase, boards, eventually, on_postgres, run, sql};
 
 async fn open(database: &TestDatabase) -> Store {
     Store::connect(database.url(), 2, Duration::from_secs(30)).await.expect("the database opens")
@@ -68,6 +68,27 @@ async fn down_and_up_again_by_any_number_of_steps_leaves_the_same_shape() {
         store.migrate_up(database.url()).await.expect("up again");
         assert_eq!(shape(&connection).await, made, "{steps} down and up");
     }
+}
+
+#[tokio::test]
+async fn no_step_down_lets_in_who_is_shut_out() {
+    let app = TestApp::start().await;
+    app.user("ada").id().await;
+    let (store, url) = (app.store(), app.database().url());
+    let everything = u32::try_from(applied(store).await.len()).expect("few");
+    for (shut, open) in [
+        ("UPDATE users SET disabled_at = created_at", "UPDATE users SET disabled_at = NULL"),
+        ("UPDATE tenants SET status = 'pending'", "UPDATE tenants SET status = 'active'"),
+        ("UPDATE tenants SET status = 'deleting'", "UPDATE tenants SET status = 'active'"),
+    ] {
+        sql::execute(&app, shut, []).await;
+        let refused = store.migrate_down(url, everything).await.expect_err(shut);
+        assert!(format!("{refused:?}").contains("let in by an older server"), "{refused:?}");
+        assert_eq!(sql::execute(&app, shut, []).await, 1, "the column is still there");
+        store.migrate_up(url).await.expect("up again");
+        sql::execute(&app, open, []).await;
+    }
+    store.migrate_down(url, everything).await.expect("down");
 }
 
 #[tokio::test]
@@ -147,6 +168,7 @@ struct Rows {
     other_generation: Uuid,
     tag: Uuid,
     other_tag: Uuid,
+    access_token: Uuid,
 }
 
 async fn fill(app: &TestApp, tenant: &str) -> Rows {
@@ -167,6 +189,7 @@ async fn fill(app: &TestApp, tenant: &str) -> Rows {
         board: uuid(&board),
         generation: uuid(&generation),
         tag: uuid(&tag),
+        access_token: uuid(&access_token(&ada).await),
     }
 }
 
@@ -174,6 +197,13 @@ async fn tag(client: &Client, slug: &str) -> String {
     let query = "mutation($s: String!) { createTag(input: { name: $s, slug: $s }) { id } }";
     let made = client.data(query, json!({ "s": slug })).await;
     made["createTag"]["id"].as_str().expect("an id").to_owned()
+}
+
+async fn access_token(client: &Client) -> String {
+    let query = "mutation { createAccessToken(name: \"n\", scopes: [\"boards:read\"]) {
+        accessToken { id } } }";
+    let made = client.data(query, json!({})).await;
+    made["createAccessToken"]["accessToken"]["id"].as_str().expect("an id").to_owned()
 }
 
 fn uuid(text: &str) -> Uuid {
@@ -232,6 +262,10 @@ async fn no_row_points_into_another_tenant() {
     let update = |table: &str, column: &str, key: &str| {
         format!("UPDATE {table} SET {column} = $1 WHERE {key} = $2")
     };
+    let invitation = "INSERT INTO invitations
+            (id, tenant_id, email, role, invited_by, created_at, expires_at)
+         SELECT id, id, 'guest@x.example', 'member', $1, created_at, created_at
+           FROM tenants WHERE id = $2";
     // Statement, a row of the same tenant, one of the other, the row that points.
     let cases = [
         (update("boards", "owner_id", "id"), one.other_user, two.user, one.board),
@@ -265,6 +299,8 @@ async fn no_row_points_into_another_tenant() {
             two.generation,
             one.generation,
         ),
+        (invitation.to_owned(), one.user, two.user, tenant),
+        (update("access_tokens", "user_id", "id"), one.other_user, two.user, one.access_token),
         (credit, one.user, two.user, tenant),
         (model, one.user, two.user, tenant),
     ];

@@ -12,6 +12,7 @@ const PUBLIC_BOARDS: &str = include_str!("../../load/queries/public_boards.json"
 const RECENT: &str = include_str!("../../load/queries/recent.json");
 const SEARCH: &str = include_str!("../../load/queries/search.json");
 const CREATE_BOARD: &str = include_str!("../../load/queries/create_board.json");
+const LIST: &str = "{ accessTokens { id name scopes lastUsedAt } }";
 const ME: &str = include_str!("../../load/queries/me.json");
 
 fn query(body: &str) -> String {
@@ -152,4 +153,23 @@ async fn small_operations() {
         let (cost, _) = cost(&app, &owner, &query, variables).await;
         assert_eq!(cost, expected, "{name}");
     }
+}
+
+/// With a token of the server's own the caller is found in one statement, as with any other.
+#[tokio::test]
+async fn access_tokens() {
+    let app = TestApp::start().await;
+    let owner = app.user("owner");
+    let create = "mutation { createAccessToken(name: \"n\", scopes: [\"tokens:write\"]) {
+        token accessToken { id } } }";
+    let made = owner.data(create, json!({})).await["createAccessToken"].clone();
+    let script = app.anonymous().with_token(made["token"].as_str().expect("a token"));
+    for (query, expected) in [(query(ME), 1), (LIST.to_owned(), 2), (create.to_owned(), 4)] {
+        let (cost, _) = cost(&app, &script, &query, json!({})).await;
+        assert_eq!(cost, expected, "{query}");
+    }
+    let revoke = "mutation($id: UUID!) { revokeAccessToken(id: $id) }";
+    let before = app.store().statement_count();
+    owner.data(revoke, json!({ "id": made["accessToken"]["id"] })).await;
+    assert_eq!(app.store().statement_count() - before, 4);
 }

@@ -124,6 +124,19 @@ async fn queue_work(client: &Client) -> Vec<String> {
     generations
 }
 
+/// Any of them: the first may be done before it is looked at.
+async fn until_one_runs(client: &Client, generations: &[String]) {
+    eventually_within(PATIENCE, "one of them runs", async || {
+        for generation in generations {
+            if status(client, generation).await["status"] == "PROCESSING" {
+                return Some(());
+            }
+        }
+        None
+    })
+    .await;
+}
+
 async fn all_completed(server: &ChildServer, generations: &[String]) {
     let client = server.user("ada");
     let query = "query($id: UUID!) { generation(id: $id) { status progress storageUrl } }";
@@ -149,11 +162,7 @@ async fn a_killed_server_loses_nothing() {
     let server = home.start(&[("BOARDS_WORKER_CONCURRENCY", "2")]).await;
     let ada = server.user("ada");
     let generations = queue_work(&ada).await;
-    let first = &generations[0];
-    eventually_within(PATIENCE, "the first one runs", async || {
-        (status(&ada, first).await["status"] == "PROCESSING").then_some(())
-    })
-    .await;
+    until_one_runs(&ada, &generations).await;
     server.kill();
 
     let database = home.connect().await;
@@ -175,10 +184,7 @@ async fn a_stopped_server_hands_back_what_it_has_no_time_for() {
     let mut server = home.start(&[ONE_AT_A_TIME, ("BOARDS_SHUTDOWN_TIMEOUT_SECONDS", "0")]).await;
     let ada = server.user("ada");
     let generations = queue_work(&ada).await;
-    eventually_within(PATIENCE, "the first one runs", async || {
-        (status(&ada, &generations[0]).await["status"] == "PROCESSING").then_some(())
-    })
-    .await;
+    until_one_runs(&ada, &generations).await;
     server.signal("TERM");
     assert!(server.ended().await.success(), "{}", server.log());
 
@@ -205,10 +211,7 @@ async fn a_stopped_server_finishes_what_runs() {
         let params = json!({ "seed": seed, "width": 1024, "height": 1024 });
         generations.push(ada.generate(&board, "pattern-image", params).await);
     }
-    eventually_within(PATIENCE, "the first one runs", async || {
-        (status(&ada, &generations[0]).await["status"] == "PROCESSING").then_some(())
-    })
-    .await;
+    until_one_runs(&ada, &generations).await;
 
     // A request whose body is still on its way when the signal comes.
     let mut request = TcpStream::connect(server.address()).await.expect("connected");
@@ -553,4 +556,23 @@ async fn what_was_made_says_from_what_and_keeps_the_clients_data() {
         "generation": { "id": picture },
     });
     assert_eq!(found["inputArtifacts"], json!([source]));
+}
+
+/// However such a job came to be, it resurrects nothing, and it does not stand before others.
+#[tokio::test]
+async fn a_cancelled_generation_is_never_claimed() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    let board = ada.board("Hers", false).await;
+    let cancelled = ada.generate(&board, "qr-code", json!({ "text": "cancelled" })).await;
+    let waiting = ada.generate(&board, "qr-code", json!({ "text": "waiting" })).await;
+    let connection = app.database().connect().await;
+    let end = "UPDATE generations SET status = 'cancelled' WHERE id = $1";
+    execute(&connection, end, vec![id(&cancelled).into()]).await;
+    let lease = chrono::Duration::minutes(1);
+    let claimed = app.store().worker().claim(WorkerId::new(), 10, lease).await.expect("claimed");
+    let claimed: Vec<String> = claimed.iter().map(|job| job.generation.id.to_string()).collect();
+    assert_eq!(claimed, [waiting]);
+    assert_eq!(status(&ada, &cancelled).await["status"], "CANCELLED");
+    assert_eq!(count(&connection, "SELECT count(*) FROM jobs").await, 1, "its job is gone");
 }

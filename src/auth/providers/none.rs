@@ -6,19 +6,22 @@ use chrono::{DateTime, Utc};
 use super::TokenVerifier;
 use crate::{
     auth::{bearer::TokenSyntax, claims::VerifiedIdentity},
+    domain::{TenantRole, TokenScope},
     error::Result,
 };
+
+/// The provider of the local user.
+const PROVIDER: &str = "none";
 
 /// Takes every caller for the one local user.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoneVerifier;
 
 impl NoneVerifier {
-    /// Provider `none`, subject `local`; no tenant claim, no email, no expiry, a user's full
-    /// rights.
+    /// Provider `none`, subject `local`; no tenant claim, no email, no expiry, every scope.
     fn local_user() -> VerifiedIdentity {
         VerifiedIdentity {
-            provider: "none".into(),
+            provider: PROVIDER.into(),
             subject: "local".to_owned(),
             tenant: None,
             email: None,
@@ -26,7 +29,8 @@ impl NoneVerifier {
             display_name: Some("Local user".to_owned()),
             avatar_url: None,
             expires_at: None,
-            scopes: None,
+            scopes: Some(TokenScope::ALL.iter().map(|scope| scope.as_str().to_owned()).collect()),
+            allowed_tenants: None,
         }
     }
 }
@@ -37,8 +41,17 @@ impl TokenVerifier for NoneVerifier {
         Ok(Self::local_user())
     }
 
+    fn vouches(&self, provider: &str, _tenant: &str) -> Option<bool> {
+        (provider == PROVIDER).then_some(true)
+    }
+
     fn without_token(&self) -> Option<VerifiedIdentity> {
         Some(Self::local_user())
+    }
+
+    /// Whoever develops on this machine runs the tenant too.
+    fn first_role(&self) -> TenantRole {
+        TenantRole::Admin
     }
 
     fn syntax(&self) -> TokenSyntax {

@@ -2,18 +2,30 @@
 
 mod duration;
 mod flags;
+mod tenant;
+mod time;
+mod user;
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use crate::{
     config::{Flags, Purpose},
     domain::tenant_slug_is_valid,
+    store::TenantReference,
 };
 
 pub use flags::{HiddenServeFlags, ServeFlags, SharedFlags};
+pub use tenant::{
+    JoinPolicyArg, TenantApproveArgs, TenantCommand, TenantCreateArgs, TenantDeleteArgs,
+    TenantShowArgs, TenantUpdateArgs,
+};
+pub use user::{
+    OneUserArgs, PlaceArgs, TenantRoleArg, UserCommand, UserInviteArgs, UserListArgs, UserRoleArgs,
+};
 
 /// Longest subject, email and name that the users' columns hold.
 const MOST_CHARACTERS: usize = 255;
@@ -68,14 +80,34 @@ pub enum Command {
   boards schema > schema.graphql
   boards schema --check schema.graphql       exit 1 when they differ")]
     Schema(SchemaArgs),
-    /// Make and list tenants
+    /// Make, list, change, approve and delete tenants
     #[command(after_help = "Examples:
   boards tenant create acme --name \"Acme Inc.\" --join domain --domain acme.com
-  boards tenant list")]
+  boards tenant list
+  boards tenant delete acme --confirm acme")]
     Tenant {
-        /// Make or list.
+        /// What to do with tenants.
         #[command(subcommand)]
         command: TenantCommand,
+    },
+    /// Read the audit log of all tenants
+    #[command(after_help = "Examples:
+  boards audit export > audit.jsonl
+  boards audit export --tenant acme --from 2026-11-01 --to 2026-12-01")]
+    Audit {
+        /// Export.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// List and invite users, give roles, suspend and reinstate
+    #[command(after_help = "Examples:
+  boards user list
+  boards user role ada@example.com admin --tenant acme
+  boards user invite grace@example.com --tenant acme")]
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        command: UserCommand,
     },
     /// Print a signed token for a user; needs the provider jwt with a secret
     #[command(after_help = "Examples:
@@ -127,50 +159,41 @@ pub struct SchemaArgs {
     pub check: Option<PathBuf>,
 }
 
-/// `boards tenant …`.
+/// `boards audit …`.
 #[derive(Debug, Subcommand)]
-pub enum TenantCommand {
-    /// Make a tenant
+pub enum AuditCommand {
+    /// Print events, oldest first
     #[command(after_help = "Examples:
-  boards tenant create acme --name \"Acme Inc.\"
-  boards tenant create acme --name \"Acme Inc.\" --join domain --domain acme.com --domain acme.org")]
-    Create(TenantCreateArgs),
-    /// List the tenants
-    #[command(after_help = "Examples:
-  boards tenant list")]
-    List(SharedFlags),
+  boards audit export > audit.jsonl
+  boards audit export --tenant acme --from 2026-11-01T00:00:00Z")]
+    Export(AuditExportArgs),
 }
 
-/// `boards tenant create`.
+/// `boards audit export`.
 #[derive(Debug, Args)]
-pub struct TenantCreateArgs {
-    /// Its slug: a to z, 0 to 9 and inner hyphens
-    #[arg(value_parser = tenant_slug)]
-    pub slug: String,
-    /// Its name, for people
-    #[arg(long, value_parser = short_text)]
-    pub name: String,
-    /// Who may come in without being added
-    #[arg(long, value_enum, default_value_t = JoinPolicyArg::Invite)]
-    pub join: JoinPolicyArg,
-    /// With --join domain: an email domain that may come in; may be repeated
-    #[arg(long = "domain", value_name = "DOMAIN", value_parser = domain)]
-    #[arg(required_if_eq("join", "domain"))]
-    pub domains: Vec<String>,
+pub struct AuditExportArgs {
+    /// How events are printed
+    #[arg(long, value_enum, default_value_t = AuditFormat::Jsonl)]
+    pub format: AuditFormat,
+    /// Only events of this tenant, by slug, or by id if it is gone; else of all and of the platform
+    #[arg(long, value_name = "SLUG", value_parser = tenant_reference)]
+    pub tenant: Option<TenantReference>,
+    /// Not before: RFC 3339, or a date
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub from: Option<DateTime<Utc>>,
+    /// Before: RFC 3339, or a date [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub to: Option<DateTime<Utc>>,
     /// Where the database is.
     #[command(flatten)]
     pub settings: SharedFlags,
 }
 
-/// Who may come into a tenant without being added.
+/// How events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum JoinPolicyArg {
-    /// Anyone with a valid token
-    Open,
-    /// Whoever has a verified email at one of the domains
-    Domain,
-    /// Nobody
-    Invite,
+pub enum AuditFormat {
+    /// A JSON object a line
+    Jsonl,
 }
 
 /// `boards token`.
@@ -188,6 +211,9 @@ pub struct TokenArgs {
     /// The user's name
     #[arg(long, value_parser = short_text)]
     pub name: Option<String>,
+    /// What it is granted, such as "boards:read tags:write" [default: all that the user may do]
+    #[arg(long, value_name = "SCOPES", value_parser = short_text)]
+    pub scope: Option<String>,
     /// How long it is valid: a number and s, m, h or d
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
     pub expires: Duration,
@@ -234,10 +260,10 @@ impl Command {
         match self {
             Self::Serve(flags) => Some(&flags.0),
             Self::Migrate(args) => Some(&args.settings.0),
-            Self::Tenant { command: TenantCommand::Create(args) } => Some(&args.settings.0),
-            Self::Tenant { command: TenantCommand::List(flags) } | Self::Demo(flags) => {
-                Some(&flags.0)
-            }
+            Self::Audit { command: AuditCommand::Export(args) } => Some(&args.settings.0),
+            Self::Tenant { command } => Some(command.settings()),
+            Self::User { command } => Some(command.settings()),
+            Self::Demo(flags) => Some(&flags.0),
             Self::Token(args) => Some(&args.settings.0),
             Self::Schema(_) | Self::Health(_) => None,
         }
@@ -252,6 +278,10 @@ fn tenant_slug(text: &str) -> Result<String, &'static str> {
     }
 }
 
+fn tenant_reference(text: &str) -> Result<TenantReference, &'static str> {
+    TenantReference::parse(text).map_err(|_| "the slug or the id of a tenant")
+}
+
 fn short_text(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     let fits = (1..=MOST_CHARACTERS).contains(&text.chars().count());
@@ -259,18 +289,6 @@ fn short_text(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("1 to 255 characters, none of them control characters")
-    }
-}
-
-fn domain(text: &str) -> Result<String, &'static str> {
-    let domain = text.to_ascii_lowercase();
-    let label = |label: &str| {
-        tenant_slug_is_valid(label) && label.len() <= 63 // RFC 1035 section 2.3.4
-    };
-    if domain.contains('.') && domain.split('.').all(label) {
-        Ok(domain)
-    } else {
-        Err("a domain such as acme.com, without @")
     }
 }
 
@@ -340,9 +358,18 @@ mod tests {
 
     #[test]
     fn commands_with_a_database_take_its_flags_before_and_behind() {
-        for command in
-            ["migrate down", "tenant list", "tenant create acme --name A", "token alice", "demo"]
-        {
+        for command in [
+            "audit export",
+            "migrate down",
+            "tenant list",
+            "tenant create acme --name A",
+            "user list",
+            "user role a@b.example admin",
+            "user invite a@b.example",
+            "user suspend a@b.example --tenant acme",
+            "token alice",
+            "demo",
+        ] {
             let url = "--database-url postgres://h/b --auth-provider jwt";
             for line in [format!("boards {command} {url}"), format!("boards {url} {command}")] {
                 assert_eq!(config(&line).database_url.to_string(), "postgres://h/b", "{line}");

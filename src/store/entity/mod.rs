@@ -1,10 +1,13 @@
 //! SeaORM entities, one a table. Private to the store: outside there are only plain records.
 
+pub(super) mod access_tokens;
+pub(super) mod audit_events;
 pub(super) mod board_members;
 pub(super) mod boards;
 pub(super) mod generation_inputs;
 pub(super) mod generation_tags;
 pub(super) mod generations;
+pub(super) mod invitations;
 pub(super) mod jobs;
 pub(super) mod tags;
 pub(super) mod tenants;
@@ -27,6 +30,7 @@ macro_rules! tenant_scoped {
 }
 
 tenant_scoped!(
+    audit_events,
     users,
     boards,
     board_members,
@@ -34,5 +38,7 @@ tenant_scoped!(
     generation_inputs,
     tags,
     generation_tags,
-    jobs
+    invitations,
+    jobs,
+    access_tokens
 );

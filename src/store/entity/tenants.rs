@@ -15,6 +15,9 @@ pub(crate) struct Model {
     pub(crate) join_domains: Json,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) status: String,
+    pub(crate) registered_by_provider: Option<String>,
+    pub(crate) registered_by_subject: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

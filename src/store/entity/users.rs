@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub(crate) metadata: Json,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) disabled_at: Option<DateTime<Utc>>,
+    pub(crate) tenant_role: String,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

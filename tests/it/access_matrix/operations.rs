@@ -32,7 +32,9 @@ impl Effect {
         match key {
             "createBoard" | "updateBoard" | "createGeneration" | "regenerate"
             | "retryGeneration" | "uploadArtifact" | "createTag" | "updateTag"
-            | "addTagToGeneration" => Self::Adds,
+            | "addTagToGeneration" | "createAccessToken" | "inviteUser" | "inviteUser/again" => {
+                Self::Adds
+            }
             "removeBoardMember/self" | "cancelGeneration/own" | "deleteGeneration/own" => {
                 Self::ConsumesOwn
             }
@@ -43,7 +45,9 @@ impl Effect {
             | "updateBoardMemberRole/self"
             | "cancelGeneration/other"
             | "deleteGeneration/other"
-            | "removeTagFromGeneration" => Self::Consumes,
+            | "removeTagFromGeneration"
+            | "revokeAccessToken"
+            | "revokeInvitation" => Self::Consumes,
             "deleteTag" => Self::ConsumesTag,
             _ => Self::Reads,
         }
@@ -53,9 +57,16 @@ impl Effect {
 /// The operation of a row, as an actor sends it for a place.
 pub(super) fn operation(key: &str, world: &World, actor: Actor, place: &Place) -> Operation {
     let asked = match key.split('/').next().unwrap_or(key) {
-        "me" | "user" | "generators" => of_people(key, world, actor),
+        "me" | "user" | "generators" | "auditEvents" => of_people(key, world, actor),
         "tags" | "tag" | "tagBySlug" | "createTag" | "updateTag" | "deleteTag" => {
             of_tags(key, world, place)
+        }
+        "accessTokens" | "createAccessToken" | "revokeAccessToken" => of_access_tokens(key, place),
+        "tenantMembers" | "setTenantRole" | "suspendUser" | "reinstateUser" => {
+            of_tenant_members(key, world, actor)
+        }
+        "tenantInvitations" | "inviteUser" | "revokeInvitation" => {
+            of_invitations(key, world, place)
         }
         "addBoardMember" | "removeBoardMember" | "updateBoardMemberRole" => {
             of_members(key, world, actor, place)
@@ -84,6 +95,50 @@ fn of_people(key: &str, world: &World, actor: Actor) -> Option<Operation> {
             ask_for(owner, "query($id: UUID!) { user(id: $id) { id } }", json!({ "id": owner }))
         }
         "generators" => ask("{ generators { name } }", json!({})),
+        "auditEvents" => ask("{ auditEvents { edges { node { id } } } }", json!({})),
+        _ => return None,
+    })
+}
+
+fn of_tenant_members(key: &str, world: &World, actor: Actor) -> Option<Operation> {
+    let id = json!({ "id": world.bystander });
+    Some(match key {
+        "tenantMembers" => {
+            ask_for(&world.bystander, "{ tenantMembers { nodes { user { id } } } }", json!({}))
+        }
+        "setTenantRole" | "setTenantRole/last" => ask(
+            "mutation($id: UUID!) { setTenantRole(userId: $id, role: MEMBER) { role } }",
+            if key == "setTenantRole" { id } else { json!({ "id": world.id(actor) }) },
+        ),
+        "suspendUser" | "suspendUser/self" => ask(
+            "mutation($id: UUID!) { suspendUser(userId: $id) { role } }",
+            if key == "suspendUser" { id } else { json!({ "id": world.id(actor) }) },
+        ),
+        "reinstateUser" => ask("mutation($id: UUID!) { reinstateUser(userId: $id) { role } }", id),
+        _ => return None,
+    })
+}
+
+fn of_invitations(key: &str, world: &World, place: &Place) -> Option<Operation> {
+    let invite = |email: &str| {
+        ask(
+            "mutation($e: String!) { inviteUser(input: { email: $e }) { id } }",
+            json!({ "e": email }),
+        )
+    };
+    Some(match key {
+        "tenantInvitations" => ask_for(
+            &place.invitation,
+            "{ tenantInvitations(first: 100) { nodes { id } } }",
+            json!({}),
+        ),
+        "inviteUser" => invite(&format!("{}@x.example", world.unique("guest"))),
+        "inviteUser/invalid" => invite("nobody"),
+        "inviteUser/again" => invite(&place.invited),
+        "revokeInvitation" => ask(
+            "mutation($id: UUID!) { revokeInvitation(id: $id) }",
+            json!({ "id": place.invitation }),
+        ),
         _ => return None,
     })
 }
@@ -207,6 +262,21 @@ fn of_generations(key: &str, world: &World, actor: Actor, place: &Place) -> Opti
             "mutation($g: UUID!, $t: UUID!) { removeTagFromGeneration(generationId: $g, tagId: $t) }",
             json!({ "g": first, "t": place.tag }),
         ),
+        _ => return None,
+    })
+}
+
+fn of_access_tokens(key: &str, place: &Place) -> Option<Operation> {
+    let token = place.access_token.as_str();
+    Some(match key {
+        "accessTokens" => ask_for(token, "{ accessTokens { id } }", json!({})),
+        "createAccessToken" => ask(
+            "mutation { createAccessToken(name: \"n\", scopes: [\"boards:read\"]) { token } }",
+            json!({}),
+        ),
+        "revokeAccessToken" => {
+            ask("mutation($id: UUID!) { revokeAccessToken(id: $id) }", json!({ "id": token }))
+        }
         _ => return None,
     })
 }

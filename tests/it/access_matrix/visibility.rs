@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use boards::{
     access::policy,
+    audit::AuditLog,
     auth::{
-        Authenticator, Credentials, Tenancy,
+        Authenticator, Credentials, ScopePolicy, Tenancy,
         providers::{JwtAlgorithm, JwtKey, JwtSettings, JwtVerifier},
     },
     domain::{
@@ -124,11 +125,18 @@ async fn scope(world: &World, actor: Actor) -> Scope {
     };
     let verifier = JwtVerifier::new(settings).expect("good settings");
     let store = world.app.store().clone();
-    let authenticator = Authenticator::new(store, Arc::new(verifier), Tenancy::multi("default"));
+    let authenticator = Authenticator::new(
+        store,
+        Arc::new(verifier),
+        Tenancy::multi("default"),
+        ScopePolicy::Optional,
+        AuditLog::default(),
+    );
     let client = world.client(actor);
     let credentials = Credentials {
         authorization: client.token.iter().map(|token| format!("Bearer {token}")).collect(),
         tenant: client.tenant.iter().cloned().collect(),
+        ..Credentials::default()
     };
     authenticator.authenticate(&credentials).await.expect("a caller").scope().clone()
 }

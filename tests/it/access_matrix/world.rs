@@ -17,13 +17,13 @@ pub(super) enum Actor {
     Admin,
     Editor,
     Viewer,
-    /// Of the same tenant, without a part in the board.
+    /// Of the same tenant, without a part in the board; an admin of the tenant.
     Outsider,
     /// Without a token.
     Anonymous,
     /// A user of another tenant.
     Foreigner,
-    /// The owner's subject, in another tenant.
+    /// The owner's subject, in another tenant, whose admin it is.
     Twin,
     /// Was an editor and made a generation; is no member any more.
     Removed,
@@ -75,9 +75,14 @@ pub(super) struct Place {
     pub(super) board: String,
     pub(super) tag: String,
     pub(super) tag_slug: String,
+    /// The owner's.
+    pub(super) access_token: String,
     /// One that waits in the queue, for each actor who could make one once.
     generations: HashMap<Actor, String>,
     pub(super) cancelled: String,
+    /// An invitation into the tenant, and the address that it is for.
+    pub(super) invitation: String,
+    pub(super) invited: String,
 }
 
 impl Place {
@@ -110,6 +115,9 @@ impl World {
             let client = actor.client(&app);
             if actor != Actor::Anonymous {
                 ids.insert(actor, client.id().await);
+            }
+            if matches!(actor, Actor::Outsider | Actor::Twin) {
+                app.make_admin(&client).await;
             }
             clients.insert(actor, client);
         }
@@ -162,6 +170,7 @@ impl World {
             removeBoardMember(boardId: $b, userId: $r) { id }
             updateBoardMemberRole(boardId: $b, userId: $d, role: VIEWER) { id }
             createTag(input: { name: $s }) { id }
+            createAccessToken(name: $s, scopes: \"boards:read\") { accessToken { id } }
             createGeneration(input: { boardId: $b, generatorName: \"pattern-image\",
                 artifactType: IMAGE, inputParams: { prompt: \"a storm\" } }) { id } }";
         let finish_variables = json!({
@@ -169,13 +178,18 @@ impl World {
         });
         let finished = owner.data(finish, finish_variables).await;
         let tag = text(&finished["createTag"]["id"]);
+        let access_token = text(&finished["createAccessToken"]["accessToken"]["id"]);
         let cancelled = text(&finished["createGeneration"]["id"]);
         let mark = "mutation($c: UUID!, $g: UUID!, $t: UUID!) {
             cancelGeneration(id: $c) { id }
             addTagToGeneration(generationId: $g, tagId: $t) { id } }";
         let marks = json!({ "c": cancelled, "g": generations[&Actor::Owner], "t": tag });
         owner.data(mark, marks).await;
-        Place { board, tag, tag_slug, generations, cancelled }
+        let invited = format!("{}@x.example", self.unique("guest"));
+        let invite = "mutation($e: String!) { inviteUser(input: { email: $e }) { id } }";
+        let made = self.client(Actor::Outsider).data(invite, json!({ "e": invited })).await;
+        let invitation = text(&made["inviteUser"]["id"]);
+        Place { board, tag, tag_slug, access_token, generations, cancelled, invitation, invited }
     }
 
     /// A place of which there is nothing but the tag.
@@ -193,9 +207,14 @@ impl World {
                 title description isPublic settings metadata updatedAt generationCount
                 members { id userId role joinedAt }
                 generations { id status updatedAt tags { id } } }
-            tag(id: $t) { name slug } }";
+            tag(id: $t) { name slug }
+            accessTokens { id name scopes } }";
         let variables = json!({ "b": place.board, "t": place.tag });
-        self.client(Actor::Owner).data(query, variables).await
+        let mut seen = self.client(Actor::Owner).data(query, variables).await;
+        // The owner has others for other places.
+        let tokens = seen["accessTokens"].as_array_mut().expect("a list");
+        tokens.retain(|token| token["id"] == place.access_token);
+        seen
     }
 }
 

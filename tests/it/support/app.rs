@@ -1,18 +1,32 @@
 //! A server of a test's own, in this process, on a free port.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use boards::{
     app::{App, Overrides},
     config::{AuthProvider, Config, StorageUrl},
+    domain::{TenantId, TenantRole},
     generators::Registry,
+    rate_limit::LimitClock,
     store::{JoinPolicy, Store},
 };
+use governor::clock::FakeRelativeClock;
 use secrecy::SecretString;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use uuid::Uuid;
 
-use super::{client::Client, database::TestDatabase, generators::test_generators};
+use super::{
+    client::{Client, text},
+    database::TestDatabase,
+    generators::test_generators,
+};
 
 /// The secret that the tests sign tokens with.
 pub(crate) const SECRET: &str = "a secret of the tests, at least 32 bytes long";
@@ -27,7 +41,9 @@ pub(crate) struct TestAppBuilder {
     tweaks: Vec<Tweak>,
     tenants: Vec<String>,
     fetch_loopback: Vec<SocketAddr>,
+    rate_limit_clock: Option<FakeRelativeClock>,
     empty_database: bool,
+    token_use_interval: Option<Duration>,
     beside: Option<(Arc<TestDatabase>, Arc<TempDir>)>,
 }
 
@@ -71,9 +87,27 @@ impl TestApp {
         self.anonymous().with_token(&super::client::token(subject))
     }
 
+    /// The same, with a token that was granted these scopes alone.
+    pub(crate) fn user_with_scope(&self, subject: &str, scope: &str) -> Client {
+        self.anonymous().with_token(&super::client::token_with_scope(subject, Some(scope)))
+    }
+
     /// A signed-in user of one of several tenants.
     pub(crate) fn user_of(&self, tenant: &str, subject: &str) -> Client {
         self.user(subject).with_tenant(tenant)
+    }
+
+    /// The tenant that a caller is in.
+    pub(crate) async fn tenant_of(&self, user: &Client) -> TenantId {
+        let me = user.data("{ me { tenantId } }", json!({})).await;
+        text(&me["me"]["tenantId"]).parse::<Uuid>().expect("an id").into()
+    }
+
+    /// Makes a caller an admin of their tenant, as an operator would.
+    pub(crate) async fn make_admin(&self, user: &Client) {
+        let people = self.store.system().people(self.tenant_of(user).await);
+        let id: Uuid = user.id().await.parse().expect("an id");
+        people.set_role(id.into(), TenantRole::Admin).await.expect("an admin");
     }
 
     /// The server's own store, for counting statements and for the worker's side of things.
@@ -89,17 +123,7 @@ impl TestApp {
     /// board's.
     pub(crate) fn files_of(&self, id: &str) -> Vec<PathBuf> {
         let StorageUrl::Directory(folder) = &self.config.storage_url;
-        let mut folders = vec![folder.clone()];
-        let mut files = Vec::new();
-        while let Some(folder) = folders.pop() {
-            // A folder may be deleted meanwhile: then there are no files in it.
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                    _ => files.push(entry.path()),
-                }
-            }
-        }
+        let mut files = files_below(folder);
         files.retain(|path| path.to_string_lossy().contains(id));
         files
     }
@@ -137,6 +161,23 @@ impl TestAppBuilder {
         self
     }
 
+    /// Limits callers by a clock of the test's own. Points are given for a minute; a tenth of them
+    /// may be used at once.
+    pub(crate) fn limited(
+        mut self,
+        clock: &FakeRelativeClock,
+        tweak: impl FnOnce(&mut Config) + 'static,
+    ) -> Self {
+        self.rate_limit_clock = Some(clock.clone());
+        self.config(|config| config.rate_limit = true).config(tweak)
+    }
+
+    /// Writes the last use of access tokens more often than the usual server.
+    pub(crate) fn token_use_interval(mut self, interval: Duration) -> Self {
+        self.token_use_interval = Some(interval);
+        self
+    }
+
     /// Starts on a database that was never migrated.
     pub(crate) fn empty_database(mut self) -> Self {
         self.empty_database = true;
@@ -164,6 +205,7 @@ impl TestAppBuilder {
         };
         let mut config = Config {
             auth_provider: AuthProvider::Jwt,
+            auth_platform_admin: true,
             jwt_secret: Some(SecretString::from(SECRET)),
             signing_secret: Some(SecretString::from(SIGNING_SECRET)),
             database_url: database.url().clone(),
@@ -177,9 +219,11 @@ impl TestAppBuilder {
         let overrides = Overrides {
             registry: Some(Registry::new(test_generators()).expect("generators")),
             fetch_loopback: self.fetch_loopback,
+            rate_limit_clock: self.rate_limit_clock.map(LimitClock::Fake),
+            token_use_interval: self.token_use_interval,
         };
-        let app =
-            App::start_with(config.clone(), address, overrides).await.expect("the server starts");
+        let app = Box::pin(App::start_with(config.clone(), address, overrides)).await;
+        let app = app.expect("the server starts");
         let store = app.store().clone();
         for slug in &self.tenants {
             store.system().create_tenant(slug, slug, JoinPolicy::Open, &[]).await.expect("tenant");
@@ -193,4 +237,20 @@ impl TestAppBuilder {
         });
         TestApp { address, config, store, database, folder, stop: Some(stop), server: Some(server) }
     }
+}
+
+/// All files of a folder and the folders in it.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        // A folder may be deleted meanwhile: then there are no files in it.
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                _ => files.push(entry.path()),
+            }
+        }
+    }
+    files
 }

@@ -46,6 +46,16 @@ impl Home {
         self.database.connect().await
     }
 
+    /// The address of the database.
+    pub(crate) fn database_url(&self) -> &str {
+        self.database.url().expose()
+    }
+
+    /// The folder of stored artifacts.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.folder.path().join("data").join("storage")
+    }
+
     /// Starts the program with settings of its own and waits until it is ready.
     pub(crate) async fn start(&self, settings: &[(&str, &str)]) -> ChildServer {
         let path = |name: &str| self.folder.path().join(name);

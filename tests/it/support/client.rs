@@ -14,6 +14,11 @@ use super::app::SECRET;
 
 /// A token of the tests' issuer for a subject, good for an hour.
 pub(crate) fn token(subject: &str) -> String {
+    token_with_scope(subject, None)
+}
+
+/// The same, granted these scopes alone.
+pub(crate) fn token_with_scope(subject: &str, scope: Option<&str>) -> String {
     let config = Config {
         auth_provider: AuthProvider::Jwt,
         jwt_secret: Some(SecretString::from(SECRET)),
@@ -24,6 +29,7 @@ pub(crate) fn token(subject: &str) -> String {
         tenant: None,
         email: Some(format!("{subject}@example.com")),
         name: Some(format!("Name of {subject}")),
+        scope: scope.map(str::to_owned),
         expires_in: std::time::Duration::from_hours(1),
     };
     sign_token(&config, &claims).expect("a token")
@@ -36,6 +42,7 @@ pub(crate) struct Client {
     address: SocketAddr,
     pub(crate) token: Option<String>,
     pub(crate) tenant: Option<String>,
+    headers: Vec<(String, String)>,
 }
 
 /// An answer to a GraphQL operation.
@@ -48,7 +55,7 @@ pub(crate) struct Answer {
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { http, address, token: None, tenant: None }
+        Self { http, address, token: None, tenant: None, headers: Vec::new() }
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Self {
@@ -59,6 +66,16 @@ impl Client {
     pub(crate) fn with_tenant(mut self, tenant: &str) -> Self {
         self.tenant = Some(tenant.to_owned());
         self
+    }
+
+    /// Sends another header with each request, and with the one that opens a WebSocket.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -72,6 +89,9 @@ impl Client {
         if let Some(tenant) = &self.tenant {
             request = request.header("X-Tenant", tenant);
         }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         request
     }
 
@@ -83,6 +103,11 @@ impl Client {
     /// A POST to a path, with this caller's headers.
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.authorised(self.http.post(format!("http://{}{path}", self.address)))
+    }
+
+    /// A request of any method to a path, with this caller's headers.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
+        self.authorised(self.http.request(method, format!("http://{}{path}", self.address)))
     }
 
     /// A GET of an absolute URL, without any credentials: a signed link.

@@ -13,7 +13,7 @@ use base64::{
 };
 use boards::config::JwtAlgorithm;
 use chrono::Utc;
-use jsonwebtoken::EncodingKey;
+use jsonwebtoken::{EncodingKey, jwk::Jwk};
 use serde_json::{Value, json};
 
 use super::SECRET;
@@ -66,6 +66,14 @@ impl Issuer {
             signing: EncodingKey::from_ed_der(pair.to_pkcs8v1().expect("PKCS#8").as_ref()),
             public: public_pem(&pair.public_key().as_der().expect("X.509")),
         }
+    }
+
+    /// The public key as an identity provider publishes it, under the id `id`.
+    pub(crate) fn jwk(&self, id: &str) -> Value {
+        let jwk = Jwk::from_encoding_key(&self.signing, self.algorithm.into()).expect("a key");
+        let mut jwk = serde_json::to_value(jwk).expect("JSON");
+        jwk["kid"] = json!(id);
+        jwk
     }
 
     /// A token with the usual header; an hour is left of it unless the claims say otherwise.

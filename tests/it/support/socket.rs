@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        http::{HeaderName, HeaderValue},
+    },
 };
 
 use super::Client;
@@ -39,6 +43,10 @@ impl Socket {
         let mut request = url.into_client_request().expect("a request");
         let protocol = HeaderValue::from_static("graphql-transport-ws");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
+        for (name, value) in client.headers() {
+            let name: HeaderName = name.parse().expect("a header");
+            request.headers_mut().insert(name, value.parse().expect("a header"));
+        }
         let (socket, _) = tokio_tungstenite::connect_async(request).await.expect("a WebSocket");
         Self(socket)
     }

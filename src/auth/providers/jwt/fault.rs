@@ -2,9 +2,11 @@
 
 use jsonwebtoken::errors::ErrorKind;
 
+use crate::error::Error;
+
 /// The first thing found wrong with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(in super::super) enum Fault {
     #[error("the token is longer than 16 KiB")]
     TooLong,
     #[error("not a JSON Web Signature in compact serialisation")]
@@ -13,8 +15,18 @@ pub(super) enum Fault {
     Critical,
     #[error("the header's type is not that of an access token")]
     Type,
-    #[error("the header's algorithm is not the configured one")]
+    #[error("the header's algorithm is not one that the issuer may use")]
     Algorithm,
+    #[error("the issuer has no key, or no single key, that fits the header")]
+    Key,
+    #[error("the identity provider does not answer")]
+    Unavailable,
+    #[error("the identity provider does not know the token, or no longer")]
+    Inactive,
+    #[error("token_type is not Bearer")]
+    NotBearer,
+    #[error("the issuer is none of those that are trusted")]
+    UnknownIssuer,
     #[error("the signature does not fit")]
     Signature,
     #[error("the payload is not a JSON object of registered claims, each standing once")]
@@ -47,6 +59,17 @@ impl From<jsonwebtoken::errors::Error> for Fault {
             ErrorKind::MissingRequiredClaim(_) => Self::Subject,
             ErrorKind::Json(_) => Self::Claims,
             _ => Self::Malformed,
+        }
+    }
+}
+
+/// What the client learns: nothing but whether to try again.
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        tracing::debug!(reason = %fault, "token refused");
+        match fault {
+            Fault::Unavailable => Self::AuthUnavailable,
+            _ => Self::InvalidToken,
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 /// The members of the object, by name.
 #[derive(Debug)]
-pub(super) struct Members(pub(super) Map<String, Value>);
+pub(in super::super) struct Members(pub(in super::super) Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,0 +1,303 @@
+//! What GraphQL puts into the audit log: each root field of a mutation, however it ends, and every
+//! refusal of anything else.
+
+use std::{
+    any::{Any, TypeId},
+    collections::{BTreeMap, HashMap},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use async_graphql::{
+    Context, Name, PathSegment, QueryPathSegment, Request, Response, ServerResult, Value,
+    Variables,
+    extensions::ResolveInfo,
+    parser::types::{DocumentOperations, ExecutableDocument, Field, OperationType, Selection},
+};
+use uuid::Uuid;
+
+use super::{error::code_of, session::Session};
+use crate::{
+    audit::{Act, Actor, AuditEvent, AuditLog, decision},
+    auth::AuthContext,
+    domain::{Decision, RequestOrigin},
+};
+
+/// Arguments that name what a field is about, the first there is; also within `input`.
+const TARGETS: [&str; 5] = ["id", "boardId", "generationId", "userId", "tagId"];
+const INPUT: &str = "input";
+/// The action of what is refused as a whole, before any field.
+pub(crate) const WHOLE_OPERATION: &str = "graphql";
+
+/// A kind of thing, and which one.
+type Target = (String, Uuid);
+
+/// The root fields of one operation, by response key: what they are called, and what they are about.
+/// Mutations that make something add it with [`Trail::made`].
+#[derive(Clone, Default)]
+pub(super) struct Trail(Arc<Mutex<HashMap<String, Root>>>);
+
+#[derive(Clone)]
+struct Root {
+    field: String,
+    target: Option<Target>,
+    is_change: bool,
+}
+
+impl Trail {
+    /// What a mutation has made, or made anew, is what it was about.
+    pub(super) fn made(context: &Context<'_>, kind: &str, id: impl Into<Uuid>) {
+        let key = context.path_node.and_then(|node| match node.segment {
+            QueryPathSegment::Name(key) => Some(key),
+            QueryPathSegment::Index(_) => None,
+        });
+        if let (Some(key), Some(trail)) = (key, context.data_opt::<Self>())
+            && let Some(root) = trail.roots().get_mut(key)
+        {
+            root.target = Some((kind.to_owned(), id.into()));
+        }
+    }
+
+    fn roots(&self) -> MutexGuard<'_, HashMap<String, Root>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records what happens in one request.
+pub(super) struct Auditor {
+    log: AuditLog,
+    trail: Trail,
+    variables: OnceLock<Variables>,
+    session: OnceLock<Session>,
+    origin: OnceLock<Arc<RequestOrigin>>,
+}
+
+impl Auditor {
+    pub(super) fn new(log: AuditLog) -> Self {
+        Self {
+            log,
+            trail: Trail::default(),
+            variables: OnceLock::new(),
+            session: OnceLock::new(),
+            origin: OnceLock::new(),
+        }
+    }
+
+    /// Learns who asks, from where, and lets resolvers say what they make.
+    pub(super) fn prepare(&self, request: Request) -> Request {
+        // Hooks around the whole request cannot see its data.
+        if let Some(session) = data_of::<Session>(&request) {
+            let _ = self.session.set(session.clone());
+        }
+        if let Some(origin) = data_of::<Arc<RequestOrigin>>(&request) {
+            let _ = self.origin.set(Arc::clone(origin));
+        }
+        request.data(self.trail.clone())
+    }
+
+    /// Takes a look at the document. The root fields of a subscription can fail before they are
+    /// resolved, so they are noted here.
+    pub(super) fn read(&self, document: &ExecutableDocument, variables: &Variables) {
+        let _ = self.variables.set(with_defaults(document, variables));
+        for (_, operation) in document.operations.iter() {
+            if operation.node.ty != OperationType::Subscription {
+                continue;
+            }
+            for selection in &operation.node.selection_set.node.items {
+                if let Selection::Field(field) = &selection.node {
+                    self.note(&field.node, false);
+                }
+            }
+        }
+    }
+
+    /// A root field begins. Of a mutation, the act that is to be ended with [`Auditor::end`].
+    pub(super) fn begin(&self, info: &ResolveInfo<'_>) -> Option<Act> {
+        let is_change = info.parent_type == "Mutation";
+        let root = self.note(info.field, is_change);
+        is_change.then(|| self.log.begin(root.event(&self.actor())))
+    }
+
+    /// The root field of a mutation ends. What failed below it is told by [`Auditor::refusals`].
+    pub(super) fn end<T>(&self, mut act: Act, field: &Field, outcome: &ServerResult<T>) {
+        let root = self.trail.roots().get(field.response_key().node.as_str()).cloned();
+        if let Some((kind, id)) = root.and_then(|root| root.target) {
+            act.on(kind, id);
+        }
+        match outcome {
+            Ok(_) => act.done(),
+            Err(error) => {
+                let code = code_of(error);
+                act.ended(decision(&code, true), code);
+            }
+        }
+    }
+
+    /// Records each refusal in an answer that is not on record yet: those of credentials are where
+    /// they were judged, those of a mutation's root fields where they ended.
+    pub(super) fn refusals(&self, response: &Response) {
+        if response.errors.is_empty() || self.caller().is_none() {
+            return;
+        }
+        let mut counts: BTreeMap<(&str, String), u64> = BTreeMap::new();
+        let roots = self.trail.roots();
+        for error in &response.errors {
+            let code = code_of(error);
+            if decision(&code, false) != Decision::Denied {
+                continue;
+            }
+            let key = match error.path.first() {
+                Some(PathSegment::Field(key)) => key.as_str(),
+                _ => "",
+            };
+            let is_recorded = error.path.len() == 1 && roots.get(key).is_some_and(|r| r.is_change);
+            if !is_recorded {
+                *counts.entry((key, code.into_owned())).or_default() += 1;
+            }
+        }
+        if counts.is_empty() {
+            return;
+        }
+        let actor = self.actor();
+        for ((key, code), count) in counts {
+            let event = match roots.get(key) {
+                Some(root) => root.event(&actor),
+                None => AuditEvent::new(WHOLE_OPERATION).by(&actor),
+            };
+            self.log.record(event.ended(Decision::Denied, code).counted(count));
+        }
+    }
+
+    fn caller(&self) -> Option<&AuthContext> {
+        self.session.get()?.caller().ok()
+    }
+
+    fn actor(&self) -> Actor {
+        let origin = self.origin.get().map(Arc::as_ref).cloned().unwrap_or_default();
+        match self.caller() {
+            Some(caller) => caller.actor(&origin),
+            None => Actor::unknown(origin),
+        }
+    }
+
+    fn note(&self, field: &Field, is_change: bool) -> Root {
+        let name = field.name.node.to_string();
+        let target = self.variables.get().and_then(|variables| target(&name, field, variables));
+        let root = Root { field: name, target, is_change };
+        self.trail.roots().insert(field.response_key().node.to_string(), root.clone());
+        root
+    }
+}
+
+impl Root {
+    fn event(&self, actor: &Actor) -> AuditEvent {
+        let event = AuditEvent::new(self.field.clone()).by(actor);
+        match &self.target {
+            Some((kind, id)) => event.on(kind.clone(), id),
+            None => event,
+        }
+    }
+}
+
+fn data_of<D: Any>(request: &Request) -> Option<&D> {
+    request.data.get(&TypeId::of::<D>())?.downcast_ref()
+}
+
+/// The variables that were sent, and the defaults of those that were not.
+fn with_defaults(document: &ExecutableDocument, variables: &Variables) -> Variables {
+    let mut variables = variables.clone();
+    // With several operations it is not known here which runs: their defaults are left out.
+    if let DocumentOperations::Single(operation) = &document.operations {
+        for definition in &operation.node.variable_definitions {
+            if let Some(default) = &definition.node.default_value {
+                let name = definition.node.name.node.clone();
+                variables.entry(name).or_insert_with(|| default.node.clone());
+            }
+        }
+    }
+    variables
+}
+
+/// What a field is about. Only ids are taken from the arguments, never a text.
+fn target(name: &str, field: &Field, variables: &Variables) -> Option<Target> {
+    let given =
+        |variable: Name| Ok::<_, Infallible>(variables.get(&variable).cloned().unwrap_or_default());
+    let argument = |wanted: &str| {
+        let (_, value) = field.arguments.iter().find(|(name, _)| name.node == wanted)?;
+        value.node.clone().into_const_with(given).ok()
+    };
+    let input = argument(INPUT);
+    let member = |wanted: &str| match &input {
+        Some(Value::Object(members)) => members.get(wanted).cloned(),
+        _ => None,
+    };
+    TARGETS.iter().find_map(|wanted| {
+        let Some(Value::String(text)) = argument(wanted).or_else(|| member(wanted)) else {
+            return None;
+        };
+        let kind = match wanted.strip_suffix("Id") {
+            Some(kind) => kind.to_owned(),
+            None => noun(name),
+        };
+        Some((kind, Uuid::try_parse(&text).ok()?))
+    })
+}
+
+/// What a field's own `id` names: `updateBoard` a board, `revokeAccessToken` an access token.
+fn noun(field: &str) -> String {
+    let Some(start) = field.find(|letter: char| letter.is_ascii_uppercase()) else {
+        return if field == "regenerate" { "generation" } else { field }.to_owned();
+    };
+    let (first, rest) = field[start..].split_at(1);
+    first.to_ascii_lowercase() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "5fdb43f4-e1e1-467b-be7d-f3f20b4d52f4";
+
+    fn found(query: &str, variables: serde_json::Value) -> Option<Target> {
+        let document = parse_query(query).expect("a document");
+        let variables = with_defaults(&document, &Variables::from_json(variables));
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        match &operation.node.selection_set.node.items[0].node {
+            Selection::Field(field) => target(&field.node.name.node, &field.node, &variables),
+            _ => None,
+        }
+    }
+
+    #[rstest]
+    #[case("{ board(id: \"#\") { id } }", "board")]
+    #[case("mutation { deleteBoard(id: \"#\") }", "board")]
+    #[case("mutation { alias: updateBoard(input: { id: \"#\", title: \"t\" }) { id } }", "board")]
+    #[case("mutation($v: UUID!) { regenerate(id: $v) { id } }", "generation")]
+    #[case("mutation($d: UUID = \"#\") { revokeAccessToken(id: $d) }", "accessToken")]
+    #[case("mutation($v: UUID!) { createGeneration(input: { boardId: $v }) { id } }", "board")]
+    #[case("mutation($i: I!) { updateTag(input: $i) { id } }", "tag")]
+    #[case(
+        "mutation { addTagToGeneration(tagId: \"x\", generationId: \"#\") { id } }",
+        "generation"
+    )]
+    #[case("mutation { suspendUser(userId: \"#\") { id } }", "user")]
+    fn targets(#[case] query: &str, #[case] kind: &str) {
+        let variables = json!({ "v": ID, "i": { "name": "n", "id": ID } });
+        let id = Uuid::try_parse(ID).expect("an id");
+        assert_eq!(found(&query.replace('#', ID), variables), Some((kind.to_owned(), id)));
+    }
+
+    #[rstest]
+    #[case("mutation { createTag(input: { name: \"secret plans\" }) { id } }")]
+    #[case("mutation { inviteUser(email: \"ada@example.com\") { id } }")]
+    #[case("{ tagBySlug(slug: \"secret-plans\") { id } }")]
+    #[case("{ board(id: \"ada@example.com\") { id } }")]
+    #[case("query($v: UUID) { board(id: $v) { id } }")]
+    fn texts_are_no_targets(#[case] query: &str) {
+        assert_eq!(found(query, json!({ "v": "secret plans" })), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The operations of one connection, and the caller who is behind them.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_graphql::{
+    Data, Executor, Request, Response as GraphqlResponse, parser::types::OperationType,
+};
+use futures_util::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    auth::{AuthContext, Credentials},
+    error::{Error, Result},
+    graphql::{Session, request_error},
+    http::{
+        HttpState, credentials,
+        graphql::{execute, operation_type, prepare, refuse},
+        liveness::Liveness,
+        request_log::RequestFacts,
+    },
+};
+
+/// How long a connection stays whose caller was never judged good.
+const UNJUDGED_MAX: Duration = Duration::from_secs(30);
+/// Operations at once on one connection.
+const MAX_OPERATIONS: usize = 100;
+
+/// What the operations of one connection share. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connection {
+    state: HttpState,
+    facts: RequestFacts,
+    /// What `connection_init` carried; none before it.
+    credentials: Arc<OnceLock<Credentials>>,
+    /// Takes the caller who was first judged good; none once there was one.
+    first_caller: Arc<Mutex<Option<oneshot::Sender<AuthContext>>>>,
+    operations: Arc<AtomicUsize>,
+}
+
+/// One running operation; counts down when it ends.
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    /// A connection, and what resolves when its caller's session has ended, or when nobody was
+    /// judged good for half a minute; until then each operation says why.
+    pub(super) fn new(
+        state: &HttpState,
+        facts: RequestFacts,
+    ) -> (Self, impl Future<Output = Error> + Send + use<>) {
+        // Before anyone is judged, so that nothing that happens meanwhile is missed.
+        let liveness = Liveness::open(state);
+        let (sender, caller) = oneshot::channel();
+        let credentials = Arc::<OnceLock<Credentials>>::default();
+        let judged = Arc::clone(&credentials);
+        let ended = async move {
+            match (tokio::time::timeout(UNJUDGED_MAX, caller).await, judged.get()) {
+                (Ok(Ok(caller)), Some(credentials)) => {
+                    liveness.ended(credentials.clone(), caller).await
+                }
+                _ => Error::InvalidToken,
+            }
+        };
+        let connection = Self {
+            state: state.clone(),
+            facts,
+            credentials,
+            first_caller: Arc::new(Mutex::new(Some(sender))),
+            operations: Arc::default(),
+        };
+        (connection, ended)
+    }
+
+    /// Takes what `connection_init` carries, and judges it.
+    pub(super) async fn initialise(
+        self,
+        params: serde_json::Value,
+        upgrade: Credentials,
+    ) -> async_graphql::Result<Data> {
+        let credentials = credentials::from_connection_params(&params, &upgrade);
+        let _ = self.credentials.set(credentials);
+        // One whose token is bad stays: each operation says so.
+        drop(self.caller().await);
+        Ok(Data::default())
+    }
+
+    /// Whether `connection_init` has come.
+    pub(super) fn is_initialised(&self) -> bool {
+        self.credentials.get().is_some()
+    }
+
+    /// The caller, judged anew for each operation, as for a request. From the first good judgement
+    /// on, the session is watched.
+    async fn caller(&self) -> Result<AuthContext> {
+        let credentials = self.credentials.get().ok_or(Error::NotAuthenticated)?;
+        let caller = self.state.authenticate_with(credentials, &self.facts).await?;
+        let first = self.first_caller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(first) = first {
+            let _ = first.send(caller.clone());
+        }
+        Ok(caller)
+    }
+
+    fn start(&self) -> Option<Running> {
+        let before = self.operations.fetch_add(1, Ordering::Relaxed);
+        let running = Running(Arc::clone(&self.operations));
+        (before < MAX_OPERATIONS).then_some(running)
+    }
+
+    async fn answers(self, mut request: Request) -> BoxStream<'static, GraphqlResponse> {
+        let session = Session::new(self.caller().await);
+        if let Some(refused) = refuse(&self.state, &self.facts, &mut request) {
+            return stream::iter([refused]).boxed();
+        }
+        if operation_type(&mut request) == Some(OperationType::Subscription) {
+            let request = prepare(&self.state, &session, &self.facts, request);
+            return self.state.schema.execute_stream(request).boxed();
+        }
+        let answer = execute(&self.state, &session, &self.facts, request).await;
+        stream::iter([answer]).boxed()
+    }
+}
+
+impl Executor for Connection {
+    async fn execute(&self, request: Request) -> GraphqlResponse {
+        let session = Session::new(self.caller().await);
+        execute(&self.state, &session, &self.facts, request).await
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        _session_data: Option<Arc<Data>>,
+    ) -> BoxStream<'static, GraphqlResponse> {
+        let Some(running) = self.start() else {
+            let message = format!("At most {MAX_OPERATIONS} operations may run on a connection");
+            let error = request_error(&Error::Conflict(message));
+            return stream::iter([GraphqlResponse::from_errors(vec![error])]).boxed();
+        };
+        self.clone()
+            .answers(request)
+            .flatten_stream()
+            .map(move |answer| {
+                let _running = &running;
+                answer
+            })
+            .boxed()
+    }
+}
