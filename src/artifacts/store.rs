@@ -5,6 +5,7 @@ use std::{
     ops::Range,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -34,6 +35,11 @@ const WRITE_BUFFER_BYTES: usize = 5 * 1024 * 1024;
 
 /// How much is read from a file at once, in bytes.
 const READ_CHUNK_BYTES: usize = 64 * 1024;
+
+/// How often what is below a prefix is deleted while others still store files there.
+const DELETE_ATTEMPTS: u32 = 100;
+/// How long they get in between.
+const DELETE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a file could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -237,6 +243,17 @@ impl ArtifactStore {
     }
 
     async fn delete_below(&self, prefix: &str) -> Result<(), StoreError> {
+        for _ in 0..DELETE_ATTEMPTS {
+            if self.delete_listed(prefix).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(DELETE_PAUSE).await;
+        }
+        Err(io::Error::from(io::ErrorKind::DirectoryNotEmpty).into())
+    }
+
+    /// False when somebody stored a file meanwhile.
+    async fn delete_listed(&self, prefix: &str) -> Result<bool, StoreError> {
         let listed = self.objects.list(Some(&Path::from(prefix)));
         let paths = listed.map_ok(|meta| meta.location).boxed();
         let mut deleted = self.objects.delete_stream(paths);
@@ -247,11 +264,12 @@ impl ArtifactStore {
                 Err(error) => return Err(error.into()),
             }
         }
-        let Some(folder) = &self.folder else { return Ok(()) };
+        let Some(folder) = &self.folder else { return Ok(true) };
         // Empty folders, and half-written files that a crash left behind, which are not listed.
         match tokio::fs::remove_dir_all(folder.join(prefix)).await {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
+            _ => Ok(true),
         }
     }
 }

@@ -155,7 +155,7 @@ impl HttpState {
         let Some(token) = self.authenticator.costly_token(credentials).await else {
             return Ok(Attempt::default());
         };
-        self.rate_limits.may_try(facts.origin.address, token).inspect_err(|error| {
+        self.rate_limits.may_try(facts.origin.address, token).await.inspect_err(|error| {
             facts.set_recorded();
             self.note_refusal(facts, AuditEvent::new("authenticate"), error.code());
         })
@@ -172,7 +172,8 @@ impl HttpState {
         outcome
     }
 
-    /// Judges the headers of a request that is in no tenant. Its address pays for it.
+    /// Judges the headers of a request that is in no tenant. Whom the
+    /// provider names pays for it.
     pub(super) async fn authenticate_platform(
         &self,
         headers: &HeaderMap,
@@ -184,6 +185,7 @@ impl HttpState {
         let outcome = self.authenticator.authenticate_platform(&credentials).await;
         let caller = self.settle(attempt, facts, outcome)?;
         facts.set_actor(caller.actor(&facts.origin));
+        facts.set_payer(self.rate_limits.subject(caller.provider(), caller.subject()));
         caller.require_scope(scope)?;
         self.charge(facts, Points::PLATFORM)?;
         Ok(caller)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -13,8 +13,10 @@ use crate::{
     store::{BATCH, ClosedTenant, Removal, Store, TENANT_TABLES},
 };
 
-/// How often a server looks for tenants that another process closed, and tries again what failed.
+/// How often a server looks for tenants that another process closed.
 const POLL: Duration = Duration::from_secs(30);
+/// How soon a deletion that failed is tried again; each time twice as late, up to [`POLL`].
+const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// How long requests that were under way when a tenant was closed, and other processes, get before its
 /// rows are looked for again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,17 +51,18 @@ impl TenantDeletion {
     pub async fn start(self, stopping: CancellationToken) -> Result<()> {
         let begun = self.store.system().closed_tenants().await?;
         tokio::spawn(async move {
-            self.finish_each(begun, &stopping).await;
-            let mut poll = interval_at(Instant::now() + POLL, POLL);
-            poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut finished = self.finish_each(begun, &stopping).await;
+            let mut retry = FIRST_RETRY;
             loop {
+                let pause = if finished { POLL } else { retry };
+                retry = if finished { FIRST_RETRY } else { (retry * 2).min(POLL) };
                 tokio::select! {
                     () = stopping.cancelled() => return,
                     () = self.store.events().tenant_was_closed() => {}
-                    _ = poll.tick() => {}
+                    () = sleep(pause) => {}
                 }
                 match self.store.system().closed_tenants().await {
-                    Ok(closed) => self.finish_each(closed, &stopping).await,
+                    Ok(closed) => finished = self.finish_each(closed, &stopping).await,
                     Err(error) => tracing::warn!(?error, "closed tenants cannot be looked for"),
                 }
             }
@@ -67,18 +70,22 @@ impl TenantDeletion {
         Ok(())
     }
 
-    async fn finish_each(&self, closed: Vec<ClosedTenant>, stopping: &CancellationToken) {
+    /// False when one of them has to be tried again.
+    async fn finish_each(&self, closed: Vec<ClosedTenant>, stopping: &CancellationToken) -> bool {
+        let mut finished = true;
         for tenant in closed {
             let id = tenant.id();
             let mut rows = 0;
             match self.finish(&tenant, stopping, |removed| rows += removed.rows).await {
                 Ok(true) => tracing::info!(tenant = %id, rows, "a tenant was deleted"),
-                Ok(false) => return,
+                Ok(false) => return false,
                 Err(error) => {
+                    finished = false;
                     tracing::error!(?error, tenant = %id, rows, "a deletion will be tried again");
                 }
             }
         }
+        finished
     }
 
     /// Deletes all that a closed tenant holds and then the tenant. False when it was stopped before
@@ -111,7 +118,7 @@ impl TenantDeletion {
             if tenant.remove().await? == Removal::Gone {
                 break;
             }
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
         // What a request stored between the last two steps: its row finds no tenant any more.
         self.files.delete_tenant(tenant.id()).await?;
@@ -153,7 +160,7 @@ impl TenantDeletion {
                 return Ok(removed);
             }
             // Another process is at all of them.
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
     }
 }

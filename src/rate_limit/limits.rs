@@ -7,6 +7,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attempts::{Attempts, Trial, Turn},
     buckets::Buckets,
     clock::LimitClock,
     key::{Key, Token},
@@ -68,6 +69,7 @@ struct Limits {
     tokens: Buckets,
     addresses: Buckets,
     failures: Buckets,
+    attempts: Attempts,
     /// What tokens are hashed with, so that their keys say nothing outside this process.
     seed: [u8; 32],
 }
@@ -84,7 +86,13 @@ impl Limits {
 /// found good: who hangs up meanwhile has tried, too.
 #[derive(Default)]
 #[must_use]
-pub struct Attempt(Option<(Arc<Limits>, Key)>);
+pub struct Attempt(Option<Paid>);
+
+struct Paid {
+    limits: Arc<Limits>,
+    address: Key,
+    trial: Trial,
+}
 
 impl Attempt {
     /// Whether it took the point of a failure.
@@ -95,8 +103,9 @@ impl Attempt {
 
     /// The token was good: the point is given back.
     pub fn succeeded(self) {
-        if let Some((limits, key)) = self.0 {
-            limits.failures.give_back(key);
+        if let Some(Paid { limits, address, trial }) = self.0 {
+            limits.failures.give_back(address);
+            trial.succeeded();
         }
     }
 }
@@ -121,6 +130,7 @@ impl RateLimits {
             tokens: buckets(allowances.token),
             addresses: buckets(allowances.address),
             failures: buckets(allowances.failures),
+            attempts: Attempts::default(),
             seed,
         }))))
     }
@@ -130,6 +140,18 @@ impl RateLimits {
     #[must_use]
     pub fn token(&self, token: &str) -> Option<Token> {
         self.0.as_ref().map(|limits| Token::of(&limits.seed, token))
+    }
+
+    /// Whom an identity provider names, of no tenant.
+    #[must_use]
+    pub fn subject(&self, provider: &str, subject: &str) -> Payer {
+        match &self.0 {
+            // No name of a provider holds a line break.
+            Some(limits) => {
+                Payer::Subject(Token::of(&limits.seed, &format!("{provider}\n{subject}")))
+            }
+            None => Payer::Address(None),
+        }
     }
 
     /// Takes points from whoever pays.
@@ -142,6 +164,7 @@ impl RateLimits {
             Payer::Address(address) => {
                 limits.addresses.take(Key::of_address(*address), points.get())
             }
+            Payer::Subject(subject) => limits.users.take(Key::of_token(*subject), points.get()),
             Payer::User { user, token } => {
                 // The token first: one that asks for too much shall not use up what the user's
                 // other tokens may ask for.
@@ -161,6 +184,7 @@ impl RateLimits {
         let Some(limits) = &self.0 else { return Ok(()) };
         match payer {
             Payer::Address(address) => limits.addresses.has_some(Key::of_address(*address)),
+            Payer::Subject(subject) => limits.users.has_some(Key::of_token(*subject)),
             Payer::User { user, token } => {
                 if let Some(token) = token {
                     limits.tokens.has_some(Key::of_token(*token))?;
@@ -183,18 +207,24 @@ impl RateLimits {
     /// Lets an address have a token judged that costs something to judge, such as a question to an
     /// identity provider. It takes the point of a failure beforehand, so that many tries at once are
     /// no more than as many in turn. A token that was found good within the last minute always may,
-    /// and takes none.
+    /// and takes none; one that is being judged is waited for.
     ///
     /// # Errors
     /// [`Error::RateLimited`] after too many failures.
-    pub fn may_try(&self, address: Option<IpAddr>, token: &str) -> Result<Attempt> {
+    pub async fn may_try(&self, address: Option<IpAddr>, token: &str) -> Result<Attempt> {
         let Some(limits) = &self.0 else { return Ok(Attempt::default()) };
-        if limits.tokens.knows(Key::of_token(Token::of(&limits.seed, token))) {
+        let token = Key::of_token(Token::of(&limits.seed, token));
+        if limits.tokens.knows(token) {
             return Ok(Attempt::default());
         }
-        let key = Key::of_address(address);
-        limits.failures.take(key, Points::FAILURE.get())?;
-        Ok(Attempt(Some((Arc::clone(limits), key))))
+        let address = Key::of_address(address);
+        match limits.attempts.turn(address, token).await {
+            Turn::Good => Ok(Attempt::default()),
+            Turn::First(trial) => {
+                limits.failures.take(address, Points::FAILURE.get())?;
+                Ok(Attempt(Some(Paid { limits: Arc::clone(limits), address, trial })))
+            }
+        }
     }
 
     /// Forgets who has been idle, every now and then, until the server stops.
@@ -263,40 +293,51 @@ mod tests {
         assert_eq!(left(&limits, &Payer::Address(None)), 0);
     }
 
-    #[test]
-    fn failures_end_further_tries_until_some_time_has_passed() {
+    #[tokio::test]
+    async fn failures_end_further_tries_until_some_time_has_passed() {
         let (limits, clock) = limits();
         let (flood, other) = (Some(address("2001:db8::1")), Some(address("2001:db8:0:1::1")));
         for _ in 0..3 {
             limits.failed(flood).expect("not yet");
         }
         for _ in 0..9 {
-            limits.may_try(flood, "a").expect("not yet").succeeded();
+            limits.may_try(flood, "a").await.expect("not yet").succeeded();
         }
-        let attempts = [limits.may_try(flood, "a"), limits.may_try(flood, "b")];
+        let attempts = [limits.may_try(flood, "a").await, limits.may_try(flood, "b").await];
         assert!(attempts.iter().flatten().all(Attempt::is_paid));
         assert!(attempts.iter().all(Result::is_ok), "as many at once as there are points");
-        assert!(limits.may_try(flood, "a").is_err() && limits.failed(flood).is_err());
-        assert!(limits.may_try(Some(address("2001:db8::2")), "a").is_err(), "the same /64");
-        limits.may_try(other, "a").expect("another address").succeeded();
+        assert!(limits.may_try(flood, "c").await.is_err() && limits.failed(flood).is_err());
+        let neighbour = Some(address("2001:db8::2"));
+        assert!(limits.may_try(neighbour, "c").await.is_err(), "the same /64");
+        limits.may_try(other, "a").await.expect("another address").succeeded();
         drop(attempts);
-        assert!(limits.may_try(flood, "a").is_err(), "neither was good");
+        assert!(limits.may_try(flood, "a").await.is_err(), "neither was good");
         clock.advance(Duration::from_secs(12));
-        limits.may_try(flood, "a").expect("one more").succeeded();
+        limits.may_try(flood, "a").await.expect("one more").succeeded();
         limits.failed(flood).expect("one more");
-        assert!(limits.may_try(flood, "a").is_err());
+        assert!(limits.may_try(flood, "a").await.is_err());
         let ada = Payer::User { user: UserId(Uuid::from_u128(1)), token: limits.token("ada's") };
         limits.charge(&ada, Points::FILE).expect("she has some");
-        let known = limits.may_try(flood, "ada's").expect("it was good a moment ago");
+        let known = limits.may_try(flood, "ada's").await.expect("it was good a moment ago");
         assert!(!known.is_paid());
     }
 
-    #[test]
-    fn off_is_off() {
+    #[tokio::test]
+    async fn a_good_token_is_one_try_however_many_bring_it_at_once() {
+        let (limits, _) = limits();
+        let first = limits.may_try(None, "a").await.expect("points");
+        let others = futures_util::future::join_all((0..99).map(|_| limits.may_try(None, "a")));
+        let settle = async { first.succeeded() };
+        let (others, ()) = tokio::join!(others, settle);
+        assert!(others.iter().all(|other| other.as_ref().is_ok_and(|other| !other.is_paid())));
+    }
+
+    #[tokio::test]
+    async fn off_is_off() {
         let limits = RateLimits::off();
         assert_eq!(left(&limits, &Payer::Address(None)), 1_000);
         assert!((0..1_000).all(|_| limits.failed(None).is_ok()));
-        limits.may_try(None, "a").expect("off").succeeded();
+        limits.may_try(None, "a").await.expect("off").succeeded();
         assert!(limits.token("a").is_none());
     }
 

@@ -10,6 +10,8 @@ use crate::{domain::UserId, error::Result};
 pub enum Payer {
     /// The address of one who is not signed in, or whose token was refused.
     Address(Option<IpAddr>),
+    /// Whom an identity provider names, of no tenant.
+    Subject(Token),
     /// A signed-in user.
     User {
         /// The user, of one tenant.

@@ -1,6 +1,7 @@
 //! How much callers may ask for: points a minute for each user, token and address, and failed
 //! authentications a minute for each address. Each process counts for itself, in bounded memory.
 
+mod attempts;
 mod buckets;
 mod clock;
 mod key;

@@ -123,6 +123,18 @@ async fn rest_routes_cost_points() {
 }
 
 #[tokio::test]
+async fn an_operator_has_points_of_their_own() {
+    let (app, _) = limited(|config| config.auth_platform_admin = true).await;
+    assert_eq!(left(&app.anonymous(), OPEN).await, 10, "the address has none left");
+    let operator = |name: &str| app.user_with_scope(name, "platform:admin");
+    let (root, other) = (operator("root"), operator("other"));
+    for status in [200, 200, 429] {
+        assert_eq!(get(&root, "/api/setup/status").await.status(), status);
+    }
+    assert_eq!(get(&other, "/api/setup/status").await.status(), 200);
+}
+
+#[tokio::test]
 async fn a_token_that_is_used_up_leaves_the_user_another() {
     let (app, _) = limited(|config| config.rate_limit_user = points(150)).await;
     let ada = |number: u32| {
@@ -337,6 +349,8 @@ async fn introspecting(provider: &IdentityProvider) -> (TestApp, FakeRelativeClo
     let url = format!("{}/introspect", provider.url);
     limited(move |config| {
         config.rate_limit_address = points(10_000);
+        config.rate_limit_user = points(10_000);
+        config.rate_limit_token = points(10_000);
         config.auth_provider = AuthProvider::Introspection;
         config.auth_introspection_url = Some(url.parse().expect("a URL"));
         config.auth_audience = Some("boards".to_owned());
@@ -407,6 +421,27 @@ async fn many_bad_tokens_at_once_are_no_more_than_one_after_the_other() {
     assert_eq!(rest, ["UNAUTHENTICATED"; 5]);
     assert_eq!(provider.questions(), 6, "about the good one and five bad ones");
     good.id().await;
+}
+
+/// A page that was just signed in asks for everything at once.
+#[tokio::test]
+async fn a_fresh_token_is_one_try_however_many_bring_it_at_once() {
+    let provider = IdentityProvider::publishing(&Issuer::es256()).await;
+    let (app, _) = introspecting(&provider).await;
+    issue(&provider, &["fresh"]);
+    let fresh = app.anonymous().with_token("fresh");
+    provider.set_silent(true);
+    let asked: Vec<_> = (0..100).map(|_| fresh.graphql(ME, json!({}))).collect();
+    let release = async {
+        eventually("the provider is asked", async || (provider.questions() > 0).then_some(()))
+            .await;
+        provider.set_silent(false);
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(asked), release);
+    for answer in answers {
+        assert!(answer.body.get("errors").is_none(), "{}", answer.body);
+    }
+    assert_eq!(provider.questions(), 1);
 }
 
 #[tokio::test]

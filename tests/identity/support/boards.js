@@ -27,8 +27,7 @@ export class Boards {
     if (file !== undefined) await writeFile(join(boards.#folder, "boards.toml"), file);
     boards.#child = spawn(binary, [], {
       cwd: boards.#folder,
-      // Floods come from one address here; limits have tests of their own.
-      env: { BOARDS_API_PORT: "0", BOARDS_WORKER_ENABLED: "false", BOARDS_RATE_LIMIT: "off", ...settings },
+      env: { BOARDS_API_PORT: "0", BOARDS_WORKER_ENABLED: "false", ...settings },
       stdio: ["ignore", "pipe", "pipe"],
     });
     boards.#child.stderr.setEncoding("utf8").on("data", (text) => (boards.#log += text));
