@@ -527,9 +527,9 @@ fn http_services(
         registry: Arc::clone(registry),
         audit: audit.clone(),
     };
-    let schema = graphql::build(services, limits(config), config.introspection);
+    let engine = graphql::build(services, limits(config), config.introspection);
     let (store, artifacts) = (store.clone(), artifacts.clone());
-    Ok(HttpServices { store, authenticator, schema, artifacts, rate_limits, audit })
+    Ok(HttpServices { store, authenticator, engine, artifacts, rate_limits, audit })
 }
 
 fn limits(config: &Config) -> Limits {

@@ -2,24 +2,20 @@
 //! refusal of anything else.
 
 use std::{
-    any::{Any, TypeId},
     collections::{BTreeMap, HashMap},
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_graphql::{
-    Context, Name, PathSegment, QueryPathSegment, Request, Response, ServerResult, Value,
-    Variables,
-    extensions::ResolveInfo,
-    parser::types::{DocumentOperations, ExecutableDocument, Field, OperationType, Selection},
+    Context, Name, PathSegment, QueryPathSegment, Response, ServerResult, Value, Variables,
+    parser::types::{DocumentOperations, ExecutableDocument, Field},
 };
 use uuid::Uuid;
 
-use super::{error::code_of, session::Session};
+use super::{document::Document, error::code_of, session::Session};
 use crate::{
     audit::{Act, Actor, AuditEvent, AuditLog, decision},
-    auth::AuthContext,
     domain::{Decision, RequestOrigin},
 };
 
@@ -32,8 +28,8 @@ pub(crate) const WHOLE_OPERATION: &str = "graphql";
 /// A kind of thing, and which one.
 type Target = (String, Uuid);
 
-/// The root fields of one operation, by response key: what they are called, and what they are about.
-/// Mutations that make something add it with [`Trail::made`].
+/// The root fields of one mutation, by response key: what they are called, and what they are about.
+/// Those that make something add it with [`Trail::made`].
 #[derive(Clone, Default)]
 pub(super) struct Trail(Arc<Mutex<HashMap<String, Root>>>);
 
@@ -41,7 +37,6 @@ pub(super) struct Trail(Arc<Mutex<HashMap<String, Root>>>);
 struct Root {
     field: String,
     target: Option<Target>,
-    is_change: bool,
 }
 
 impl Trail {
@@ -63,59 +58,42 @@ impl Trail {
     }
 }
 
-/// Records what happens in one request.
+/// Records what happens in one operation.
 pub(super) struct Auditor {
     log: AuditLog,
+    session: Session,
+    origin: Arc<RequestOrigin>,
+    document: Arc<Document>,
+    operation_name: Option<String>,
+    variables: Variables,
     trail: Trail,
-    variables: OnceLock<Variables>,
-    session: OnceLock<Session>,
-    origin: OnceLock<Arc<RequestOrigin>>,
 }
 
 impl Auditor {
-    pub(super) fn new(log: AuditLog) -> Self {
-        Self {
-            log,
-            trail: Trail::default(),
-            variables: OnceLock::new(),
-            session: OnceLock::new(),
-            origin: OnceLock::new(),
-        }
+    /// For an operation of `session`, which came from `origin`.
+    pub(super) fn new(
+        log: AuditLog,
+        session: Session,
+        origin: Arc<RequestOrigin>,
+        document: Arc<Document>,
+        operation_name: Option<String>,
+        variables: Variables,
+    ) -> Self {
+        let trail = Trail::default();
+        Self { log, session, origin, document, operation_name, variables, trail }
     }
 
-    /// Learns who asks, from where, and lets resolvers say what they make.
-    pub(super) fn prepare(&self, request: Request) -> Request {
-        // Hooks around the whole request cannot see its data.
-        if let Some(session) = data_of::<Session>(&request) {
-            let _ = self.session.set(session.clone());
-        }
-        if let Some(origin) = data_of::<Arc<RequestOrigin>>(&request) {
-            let _ = self.origin.set(Arc::clone(origin));
-        }
-        request.data(self.trail.clone())
+    /// Where resolvers say what they make.
+    pub(super) fn trail(&self) -> Trail {
+        self.trail.clone()
     }
 
-    /// Takes a look at the document. The root fields of a subscription can fail before they are
-    /// resolved, so they are noted here.
-    pub(super) fn read(&self, document: &ExecutableDocument, variables: &Variables) {
-        let _ = self.variables.set(with_defaults(document, variables));
-        for (_, operation) in document.operations.iter() {
-            if operation.node.ty != OperationType::Subscription {
-                continue;
-            }
-            for selection in &operation.node.selection_set.node.items {
-                if let Selection::Field(field) = &selection.node {
-                    self.note(&field.node, false);
-                }
-            }
-        }
-    }
-
-    /// A root field begins. Of a mutation, the act that is to be ended with [`Auditor::end`].
-    pub(super) fn begin(&self, info: &ResolveInfo<'_>) -> Option<Act> {
-        let is_change = info.parent_type == "Mutation";
-        let root = self.note(info.field, is_change);
-        is_change.then(|| self.log.begin(root.event(&self.actor())))
+    /// A root field of a mutation begins: the act that is to be ended with [`Auditor::end`].
+    pub(super) fn begin(&self, field: &Field) -> Act {
+        let root = self.root(field);
+        let act = self.log.begin(root.event(&self.actor()));
+        self.trail.roots().insert(field.response_key().node.to_string(), root);
+        act
     }
 
     /// The root field of a mutation ends. What failed below it is told by [`Auditor::refusals`].
@@ -136,11 +114,11 @@ impl Auditor {
     /// Records each refusal in an answer that is not on record yet: those of credentials are where
     /// they were judged, those of a mutation's root fields where they ended.
     pub(super) fn refusals(&self, response: &Response) {
-        if response.errors.is_empty() || self.caller().is_none() {
+        if response.errors.is_empty() || self.session.caller().is_err() {
             return;
         }
         let mut counts: BTreeMap<(&str, String), u64> = BTreeMap::new();
-        let roots = self.trail.roots();
+        let changes = self.trail.roots();
         for error in &response.errors {
             let code = code_of(error);
             if decision(&code, false) != Decision::Denied {
@@ -150,7 +128,7 @@ impl Auditor {
                 Some(PathSegment::Field(key)) => key.as_str(),
                 _ => "",
             };
-            let is_recorded = error.path.len() == 1 && roots.get(key).is_some_and(|r| r.is_change);
+            let is_recorded = error.path.len() == 1 && changes.contains_key(key);
             if !is_recorded {
                 *counts.entry((key, code.into_owned())).or_default() += 1;
             }
@@ -160,7 +138,9 @@ impl Auditor {
         }
         let actor = self.actor();
         for ((key, code), count) in counts {
-            let event = match roots.get(key) {
+            let asked = || self.document.root(self.operation_name.as_deref(), key);
+            let root = changes.get(key).cloned();
+            let event = match root.or_else(|| Some(self.root(asked()?))) {
                 Some(root) => root.event(&actor),
                 None => AuditEvent::new(WHOLE_OPERATION).by(&actor),
             };
@@ -168,24 +148,19 @@ impl Auditor {
         }
     }
 
-    fn caller(&self) -> Option<&AuthContext> {
-        self.session.get()?.caller().ok()
-    }
-
     fn actor(&self) -> Actor {
-        let origin = self.origin.get().map(Arc::as_ref).cloned().unwrap_or_default();
-        match self.caller() {
-            Some(caller) => caller.actor(&origin),
-            None => Actor::unknown(origin),
+        let origin = RequestOrigin::clone(&self.origin);
+        match self.session.caller() {
+            Ok(caller) => caller.actor(&origin),
+            Err(_) => Actor::unknown(origin),
         }
     }
 
-    fn note(&self, field: &Field, is_change: bool) -> Root {
+    fn root(&self, field: &Field) -> Root {
         let name = field.name.node.to_string();
-        let target = self.variables.get().and_then(|variables| target(&name, field, variables));
-        let root = Root { field: name, target, is_change };
-        self.trail.roots().insert(field.response_key().node.to_string(), root.clone());
-        root
+        let variables = with_defaults(&self.document.parsed, &self.variables);
+        let target = target(&name, field, &variables);
+        Root { field: name, target }
     }
 }
 
@@ -197,10 +172,6 @@ impl Root {
             None => event,
         }
     }
-}
-
-fn data_of<D: Any>(request: &Request) -> Option<&D> {
-    request.data.get(&TypeId::of::<D>())?.downcast_ref()
 }
 
 /// The variables that were sent, and the defaults of those that were not.
@@ -254,7 +225,7 @@ fn noun(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
+    use async_graphql::parser::{parse_query, types::Selection};
     use rstest::rstest;
     use serde_json::json;
 

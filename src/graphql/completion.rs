@@ -5,214 +5,120 @@
 //! The library leaves a failed field out, keeps the object around it whatever its type says, and
 //! orders fields by who was ready first; clients that cache by shape cannot read that.
 
-use std::collections::HashMap;
-
 use async_graphql::{
     Name, PathSegment, Positioned, Response, ServerError, Value, Variables,
     indexmap::IndexMap,
-    parser::{
-        parse_schema,
-        types::{
-            BaseType, Directive, DocumentOperations, ExecutableDocument, Field, FieldDefinition,
-            OperationDefinition, OperationType, Selection, SelectionSet, Type, TypeKind,
-            TypeSystemDefinition,
-        },
+    parser::types::{
+        BaseType, Directive, ExecutableDocument, Field, OperationDefinition, OperationType,
+        Selection, SelectionSet, Type,
     },
 };
 
-use super::access::{CLOSED, FieldAccess};
+use super::shapes::Shapes;
 
-/// The types of the fields of every object type, and which of them need a signed-in caller.
-#[derive(Default)]
-pub(super) struct Shapes(HashMap<String, HashMap<String, Shape>>);
+/// The fields of an object in an answer, in their order.
+pub(super) struct Plan(Vec<PlannedField>);
 
-struct Shape {
-    field_type: Type,
-    access: FieldAccess,
+struct PlannedField {
+    key: Name,
+    expected: Expected,
 }
 
-impl Shapes {
-    /// Reads the SDL that the schema itself printed.
-    pub(super) fn of(sdl: &str) -> Self {
-        let definitions =
-            parse_schema(sdl).map(|document| document.definitions).unwrap_or_default();
-        let object = |definition: TypeSystemDefinition| {
-            let TypeSystemDefinition::Type(definition) = definition else { return None };
-            let TypeKind::Object(object) = definition.node.kind else { return None };
-            let fields = object
-                .fields
-                .into_iter()
-                .map(|field| (field.node.name.node.to_string(), Shape::of(field.node)))
-                .collect();
-            Some((definition.node.name.node.to_string(), fields))
+/// What may stand in a place of an answer.
+struct Expected {
+    nullable: bool,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A scalar or an enum value; or introspection, the library's own, which does not fail by parts.
+    Leaf,
+    Object(Plan),
+    List(Box<Expected>),
+}
+
+impl Plan {
+    /// The plan of an operation. There are no interfaces and no unions, so that every fragment that
+    /// passed validation applies.
+    pub(super) fn of(
+        shapes: &Shapes,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+    ) -> Self {
+        let root = match operation.ty {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
         };
-        Self(definitions.into_iter().filter_map(object).collect())
-    }
-}
-
-impl Shapes {
-    /// What `@access` on the field says about its caller; a field without it is for nobody but
-    /// admins.
-    pub(super) fn access(&self, type_name: &str, field: &str) -> &FieldAccess {
-        let shape = self.0.get(type_name).and_then(|fields| fields.get(field));
-        shape.map_or(&CLOSED, |shape| &shape.access)
+        Planner { shapes, document, operation, variables }
+            .object(root, &[&operation.selection_set.node])
     }
 
-    /// The type that a field leads to, inside lists and non-null.
-    pub(super) fn target(&self, type_name: &str, field: &str) -> Option<&str> {
-        let mut found = &self.0.get(type_name)?.get(field)?.field_type.base;
-        loop {
-            match found {
-                BaseType::Named(name) => return Some(name.as_str()),
-                BaseType::List(inner) => found = &inner.base,
-            }
-        }
+    /// How many fields it has, inner ones too.
+    pub(super) fn size(&self) -> usize {
+        self.0.iter().map(|field| 1 + field.expected.size()).sum()
     }
-}
 
-impl Shape {
-    fn of(field: FieldDefinition) -> Self {
-        let directive = field.directives.iter().find(|found| found.node.name.node == "access");
-        let access = FieldAccess::of(directive.map(|directive| &directive.node));
-        Self { field_type: field.ty.node, access }
-    }
-}
-
-/// A value that may not be null is missing: what is around it becomes null.
-struct Missing;
-
-/// One operation whose answers are completed.
-pub(super) struct Completion<'a> {
-    pub(super) shapes: &'a Shapes,
-    pub(super) document: &'a ExecutableDocument,
-    pub(super) variables: &'a Variables,
-}
-
-impl Completion<'_> {
     /// Brings an answer into shape.
-    pub(super) fn complete(&self, operation_name: Option<&str>, response: &mut Response) {
-        let Some(operation) = self.operation(operation_name) else { return };
+    pub(super) fn complete(&self, response: &mut Response) {
         let executed = response.errors.is_empty()
             || response.data != Value::Null
             || response.errors.iter().any(|error| !error.path.is_empty());
         if !executed {
             return;
         }
-        let root = match operation.ty {
-            OperationType::Query => "Query",
-            OperationType::Mutation => "Mutation",
-            OperationType::Subscription => "Subscription",
-        };
-        let walk = Walk { completion: self, operation, errors: &response.errors };
         let data = std::mem::take(&mut response.data);
-        let selections = [&operation.selection_set.node];
-        let completed = walk.object(data, root, &selections, &mut Vec::new());
+        let completion = Completion { errors: &response.errors };
+        let completed = completion.object(data, self, &mut Vec::new());
         response.data = completed.unwrap_or(Value::Null);
     }
+}
 
-    fn operation(&self, name: Option<&str>) -> Option<&OperationDefinition> {
-        match &self.document.operations {
-            DocumentOperations::Single(operation) => Some(&operation.node),
-            DocumentOperations::Multiple(operations) => match name {
-                Some(name) => operations.get(name).map(|operation| &operation.node),
-                None => operations.values().next().map(|operation| &operation.node),
-            },
+impl Expected {
+    fn size(&self) -> usize {
+        match &self.kind {
+            Kind::Leaf => 0,
+            Kind::Object(plan) => plan.size(),
+            Kind::List(item) => item.size(),
         }
     }
 }
 
-struct Walk<'a> {
-    completion: &'a Completion<'a>,
+struct Planner<'a> {
+    shapes: &'a Shapes,
+    document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
-    errors: &'a [ServerError],
+    variables: &'a Variables,
 }
 
-impl<'a> Walk<'a> {
-    fn object(
-        &self,
-        value: Value,
-        type_name: &str,
-        selections: &[&'a SelectionSet],
-        path: &mut Vec<PathSegment>,
-    ) -> Result<Value, Missing> {
-        let mut present = match value {
-            Value::Object(present) => present,
-            // An object all of whose fields failed arrives as null.
-            Value::Null if self.failed_below(path) => IndexMap::new(),
-            other => return Ok(other),
-        };
-        let shape = self.completion.shapes.0.get(type_name);
-        let mut complete = IndexMap::new();
-        for (key, fields) in self.collect(selections) {
-            let value = present.swap_remove(&key);
+impl<'a> Planner<'a> {
+    fn object(&self, type_name: &str, selections: &[&'a SelectionSet]) -> Plan {
+        let shape = self.shapes.fields(type_name);
+        let planned = self.collect(selections).into_iter().map(|(key, fields)| {
             let name = fields[0].name.node.as_str();
-            let value = match (value, shape.and_then(|shape| shape.get(name))) {
-                (value, Some(Shape { field_type, .. })) => {
-                    let inner: Vec<_> =
-                        fields.iter().map(|field| &field.selection_set.node).collect();
-                    path.push(PathSegment::Field(key.to_string()));
-                    let value = self.value(value.unwrap_or_default(), field_type, &inner, path);
-                    path.pop();
-                    value?
-                }
-                // Introspection: the library's own, which does not fail by parts.
-                (value, None) => value.unwrap_or_default(),
+            let inner: Vec<_> = fields.iter().map(|field| &field.selection_set.node).collect();
+            let expected = match shape.and_then(|fields| fields.get(name)) {
+                Some(found) => self.expected(&found.field_type, &inner),
+                None => Expected { nullable: true, kind: Kind::Leaf },
             };
-            complete.insert(key, value);
-        }
-        Ok(Value::Object(complete))
+            PlannedField { key, expected }
+        });
+        Plan(planned.collect())
     }
 
-    fn value(
-        &self,
-        value: Value,
-        expected: &Type,
-        selections: &[&'a SelectionSet],
-        path: &mut Vec<PathSegment>,
-    ) -> Result<Value, Missing> {
-        let completed = match (&expected.base, value) {
-            (BaseType::List(item), Value::List(values)) => {
-                self.list(values, item, selections, path)
+    fn expected(&self, field_type: &Type, selections: &[&'a SelectionSet]) -> Expected {
+        let kind = match &field_type.base {
+            BaseType::List(item) => Kind::List(Box::new(self.expected(item, selections))),
+            BaseType::Named(name) if self.shapes.fields(name).is_some() => {
+                Kind::Object(self.object(name, selections))
             }
-            (BaseType::Named(name), value)
-                if self.completion.shapes.0.contains_key(name.as_str()) =>
-            {
-                self.object(value, name, selections, path)
-            }
-            (_, value) => Ok(value),
+            BaseType::Named(_) => Kind::Leaf,
         };
-        match completed {
-            Ok(Value::Null) | Err(Missing) if expected.nullable => Ok(Value::Null),
-            Ok(Value::Null) | Err(Missing) => Err(Missing),
-            Ok(value) => Ok(value),
-        }
+        Expected { nullable: field_type.nullable, kind }
     }
 
-    fn list(
-        &self,
-        values: Vec<Value>,
-        item: &Type,
-        selections: &[&'a SelectionSet],
-        path: &mut Vec<PathSegment>,
-    ) -> Result<Value, Missing> {
-        let mut completed = Vec::with_capacity(values.len());
-        for (index, value) in values.into_iter().enumerate() {
-            path.push(PathSegment::Index(index));
-            let value = self.value(value, item, selections, path);
-            path.pop();
-            completed.push(value?);
-        }
-        Ok(Value::List(completed))
-    }
-
-    fn failed_below(&self, path: &[PathSegment]) -> bool {
-        self.errors
-            .iter()
-            .any(|error| error.path.len() > path.len() && error.path.starts_with(path))
-    }
-
-    /// The fields asked for, by response key, in order (section 6.3.2). There are no interfaces and
-    /// no unions, so that every fragment that passed validation applies.
+    /// The fields asked for, by response key, in order (section 6.3.2).
     fn collect(&self, selections: &[&'a SelectionSet]) -> IndexMap<Name, Vec<&'a Field>> {
         let mut fields = IndexMap::new();
         for selection_set in selections {
@@ -235,7 +141,7 @@ impl<'a> Walk<'a> {
                 }
                 Selection::FragmentSpread(spread) if self.is_included(&spread.node.directives) => {
                     let name = &spread.node.fragment_name.node;
-                    if let Some(fragment) = self.completion.document.fragments.get(name) {
+                    if let Some(fragment) = self.document.fragments.get(name) {
                         self.collect_into(&fragment.node.selection_set.node, fields);
                     }
                 }
@@ -267,7 +173,112 @@ impl<'a> Walk<'a> {
             let found = definitions.iter().find(|variable| variable.node.name.node == *name)?;
             found.node.default_value().cloned()
         };
-        self.completion.variables.get(name).cloned().or_else(default)
+        self.variables.get(name).cloned().or_else(default)
+    }
+}
+
+/// A value that may not be null is missing: what is around it becomes null.
+struct Missing;
+
+/// A step of a path, borrowed from the plan.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Field(&'a Name),
+    Index(usize),
+}
+
+impl PartialEq<PathSegment> for Step<'_> {
+    fn eq(&self, segment: &PathSegment) -> bool {
+        match (self, segment) {
+            (Self::Field(name), PathSegment::Field(field)) => name.as_str() == field,
+            (Self::Index(index), PathSegment::Index(at)) => index == at,
+            _ => false,
+        }
+    }
+}
+
+/// One answer that is completed.
+struct Completion<'a> {
+    errors: &'a [ServerError],
+}
+
+impl Completion<'_> {
+    fn object<'p>(
+        &self,
+        value: Value,
+        plan: &'p Plan,
+        path: &mut Vec<Step<'p>>,
+    ) -> Result<Value, Missing> {
+        let mut present = match value {
+            Value::Object(present) => present,
+            // An object all of whose fields failed arrives as null.
+            Value::Null if self.failed_below(path) => IndexMap::new(),
+            other => return Ok(other),
+        };
+        let keys = plan.0.iter().map(|field| &field.key);
+        if present.len() == plan.0.len() && present.keys().eq(keys) {
+            for (field, value) in plan.0.iter().zip(present.values_mut()) {
+                *value = self.field(std::mem::take(value), field, path)?;
+            }
+            return Ok(Value::Object(present));
+        }
+        let mut complete = IndexMap::with_capacity(plan.0.len());
+        for field in &plan.0 {
+            let value = present.swap_remove(&field.key).unwrap_or_default();
+            complete.insert(field.key.clone(), self.field(value, field, path)?);
+        }
+        Ok(Value::Object(complete))
+    }
+
+    fn field<'p>(
+        &self,
+        value: Value,
+        field: &'p PlannedField,
+        path: &mut Vec<Step<'p>>,
+    ) -> Result<Value, Missing> {
+        path.push(Step::Field(&field.key));
+        let value = self.value(value, &field.expected, path);
+        path.pop();
+        value
+    }
+
+    fn value<'p>(
+        &self,
+        value: Value,
+        expected: &'p Expected,
+        path: &mut Vec<Step<'p>>,
+    ) -> Result<Value, Missing> {
+        let completed = match (&expected.kind, value) {
+            (Kind::List(item), Value::List(values)) => self.list(values, item, path),
+            (Kind::Object(plan), value) => self.object(value, plan, path),
+            (_, value) => Ok(value),
+        };
+        match completed {
+            Ok(Value::Null) | Err(Missing) if expected.nullable => Ok(Value::Null),
+            Ok(Value::Null) | Err(Missing) => Err(Missing),
+            Ok(value) => Ok(value),
+        }
+    }
+
+    fn list<'p>(
+        &self,
+        mut values: Vec<Value>,
+        item: &'p Expected,
+        path: &mut Vec<Step<'p>>,
+    ) -> Result<Value, Missing> {
+        for (index, value) in values.iter_mut().enumerate() {
+            path.push(Step::Index(index));
+            let completed = self.value(std::mem::take(value), item, path);
+            path.pop();
+            *value = completed?;
+        }
+        Ok(Value::List(values))
+    }
+
+    fn failed_below(&self, path: &[Step<'_>]) -> bool {
+        self.errors.iter().any(|error| {
+            error.path.len() > path.len() && path.iter().zip(&error.path).all(|(a, b)| a == b)
+        })
     }
 }
 
@@ -298,12 +309,10 @@ mod tests {
                 error
             })
             .collect();
-        let completion = Completion {
-            shapes: &Shapes::of(SDL),
-            document: &parse_query(query).expect("a document"),
-            variables: &Variables::from_json(variables),
-        };
-        completion.complete(None, &mut response);
+        let document = parse_query(query).expect("a document");
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        let variables = Variables::from_json(variables);
+        Plan::of(&Shapes::of(SDL), &document, &operation.node, &variables).complete(&mut response);
         response.data.into_json().expect("JSON")
     }
 

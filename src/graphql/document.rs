@@ -1,226 +1,212 @@
-//! What is judged of a document before anything else looks at it. The library walks documents
-//! recursively and follows every fragment again each time; what it is given must be small once
-//! expanded.
+//! A document as it was sent, read once and shared by all operations that send the same text.
 
-use std::collections::{HashMap, HashSet};
-
-use async_graphql::{
-    Name, Positioned, Request, ServerError, ServerResult,
-    parser::types::{
-        ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet,
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use super::{Limits, error::refusal};
+use async_graphql::{
+    Name, Positioned, ServerResult, Variables,
+    parser::types::{
+        BaseType, DocumentOperations, ExecutableDocument, Field, OperationDefinition,
+        OperationType, Selection, SelectionSet,
+    },
+};
+use moka::sync::Cache;
 
-/// Brackets that may be open at once in the text, in selections, lists and objects together.
-const MAX_OPEN_BRACKETS: usize = 64;
-/// Selections that a document may have once all its fragments are put in.
-const MAX_SELECTIONS: usize = 10_000;
+use super::{Limits, admission, completion::Plan, shapes::Shapes};
 
-/// Levels of fields and fragments in each other, with all fragments put in.
-const MAX_LEVELS: usize = 200;
+/// Bytes of text of all documents that are kept. In memory a document takes some ten times as many.
+const CACHE_BYTES: u64 = 1024 * 1024;
+/// Bytes of the longest text that is kept.
+const CACHED_TEXT_MAX: usize = 16 * 1024;
+/// What a document costs beside its text, so that many small ones are bounded too.
+const ENTRY_BYTES: usize = 256;
+/// Fields of an answer up to which its plan is kept: fragments make large plans of short texts.
+const CACHED_PLAN_MAX: usize = 200;
+/// Characters of the name in the log line.
+const LABEL_MAX: usize = 100;
 
-type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+const UUID: &str = "UUID";
 
-/// Refuses a document that would cost too much to look at. A document that cannot be parsed passes:
-/// execution says what is wrong with it.
-///
-/// # Errors
-/// An error of the request, with a code of its own.
-pub(crate) fn admit(request: &mut Request, limits: &Limits) -> ServerResult<()> {
-    check_brackets(&request.query)?;
-    let Ok(document) = request.parsed_query() else { return Ok(()) };
-    check_size(document)?;
-    limits.check_aliases(document)?;
-    check_roots(document)
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A document that was admitted. It may still be invalid.
+pub(super) struct Document {
+    /// Told from every other document of this process by this.
+    pub(super) number: u64,
+    pub(super) parsed: ExecutableDocument,
+    /// The names of its operations, or the kind of one without a name.
+    pub(super) label: Arc<str>,
+    /// Whether anything in it depends on `@skip` or `@include`.
+    pub(super) is_conditional: bool,
+    /// Variables that hold ids, whichever operation defines them.
+    id_variables: HashSet<Name>,
+    /// The plan of the operation that was asked for first, if every request can use it.
+    plan: OnceLock<(Option<String>, Arc<Plan>)>,
 }
 
-/// The parser is recursive: a text with thousands of open brackets would end the process.
-fn check_brackets(text: &str) -> ServerResult<()> {
-    let mut open = 0_usize;
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', '#', '[', '{', '(', ']', '}', ')']) {
-        let (found, after) = (rest.as_bytes()[at], &rest[at + 1..]);
-        rest = match found {
-            b'#' => after.split_once(['\n', '\r']).map_or("", |(_, next)| next),
-            b'"' => after_string(after),
-            b'[' | b'{' | b'(' => {
-                open += 1;
-                after
-            }
-            _ => {
-                open = open.saturating_sub(1);
-                after
+impl Document {
+    fn read(text: &str, limits: &Limits) -> ServerResult<Self> {
+        let parsed = admission::read(text, limits)?;
+        Ok(Self {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            label: label(&parsed),
+            is_conditional: is_conditional(&parsed),
+            id_variables: id_variables(&parsed),
+            plan: OnceLock::new(),
+            parsed,
+        })
+    }
+
+    /// The operation that a request means; none when it does not say which.
+    pub(super) fn operation(&self, name: Option<&str>) -> Option<&OperationDefinition> {
+        let found = match (&self.parsed.operations, name) {
+            (DocumentOperations::Single(operation), _) => Some(operation),
+            (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+            (DocumentOperations::Multiple(operations), None) => {
+                let mut operations = operations.values();
+                operations.next().filter(|_| operations.next().is_none())
             }
         };
-        if open > MAX_OPEN_BRACKETS {
-            let message = format!("The query has more than {MAX_OPEN_BRACKETS} open brackets");
-            return Err(refusal(message, "QUERY_TOO_DEEP"));
+        found.map(|operation| &operation.node)
+    }
+
+    /// The kind of the operation that a request means.
+    pub(super) fn kind(&self, name: Option<&str>) -> Option<OperationType> {
+        self.operation(name).map(|operation| operation.ty)
+    }
+
+    /// Whether the variable is an id by its type, so that one id is as valid as any other.
+    pub(super) fn holds_id(&self, variable: &Name) -> bool {
+        self.id_variables.contains(variable)
+    }
+
+    /// What the answer to the operation must look like; none when no operation is meant.
+    pub(super) fn plan(
+        &self,
+        shapes: &Shapes,
+        operation_name: Option<&str>,
+        variables: &Variables,
+    ) -> Option<Arc<Plan>> {
+        let operation = self.operation(operation_name)?;
+        if let Some((_, plan)) =
+            self.plan.get().filter(|(name, _)| name.as_deref() == operation_name)
+        {
+            return Some(Arc::clone(plan));
         }
-    }
-    Ok(())
-}
-
-/// The text behind a string whose opening quote has been read.
-fn after_string(text: &str) -> &str {
-    if let Some(block) = text.strip_prefix("\"\"") {
-        let mut rest = block;
-        while let Some(at) = rest.find("\"\"\"") {
-            let escaped = rest[..at].ends_with('\\');
-            rest = &rest[at + 3..];
-            if !escaped {
-                return rest;
-            }
+        let plan = Arc::new(Plan::of(shapes, &self.parsed, operation, variables));
+        if !self.is_conditional && plan.size() <= CACHED_PLAN_MAX {
+            let _ = self.plan.set((operation_name.map(str::to_owned), Arc::clone(&plan)));
         }
-        return "";
-    }
-    let mut escaped = false;
-    for (at, character) in text.char_indices() {
-        match character {
-            '"' if !escaped => return &text[at + 1..],
-            '\n' | '\r' => return &text[at..],
-            '\\' => escaped = !escaped,
-            _ => escaped = false,
-        }
-    }
-    ""
-}
-
-fn check_size(document: &ExecutableDocument) -> ServerResult<()> {
-    let mut measure = Measure { fragments: &document.fragments, known: HashMap::new() };
-    let mut total = 0_usize;
-    for (_, operation) in document.operations.iter() {
-        let extent = measure.of(&operation.node.selection_set.node, 0)?;
-        total = total.saturating_add(extent.selections);
-    }
-    for fragment in document.fragments.values() {
-        let extent = measure.of(&fragment.node.selection_set.node, 0)?;
-        total = total.max(extent.selections);
-    }
-    if total > MAX_SELECTIONS {
-        let message = format!("The query has more than {MAX_SELECTIONS} selections");
-        return Err(refusal(message, "QUERY_TOO_COMPLEX"));
-    }
-    Ok(())
-}
-
-/// How much a selection set is, with its fragments put in.
-#[derive(Clone, Copy, Default)]
-struct Extent {
-    selections: usize,
-    levels: usize,
-}
-
-/// Measures selection sets; each fragment is measured once.
-struct Measure<'a> {
-    fragments: &'a Fragments,
-    /// None while a fragment is being measured: whoever meets it then is part of a cycle.
-    known: HashMap<Name, Option<Extent>>,
-}
-
-impl Measure<'_> {
-    /// `level` is how deep this is already: neither this walk nor any after it may go on for ever.
-    fn of(&mut self, set: &SelectionSet, level: usize) -> ServerResult<Extent> {
-        let mut extent = Extent::default();
-        for selection in &set.items {
-            let inner = match &selection.node {
-                Selection::Field(field) => self.of(&field.node.selection_set.node, level + 1)?,
-                Selection::InlineFragment(fragment) => {
-                    self.of(&fragment.node.selection_set.node, level + 1)?
-                }
-                Selection::FragmentSpread(spread) => {
-                    self.of_fragment(&spread.node.fragment_name.node, level + 1)?
-                }
-            };
-            extent.selections =
-                extent.selections.saturating_add(inner.selections).saturating_add(1);
-            extent.levels = extent.levels.max(inner.levels + 1);
-        }
-        if level + extent.levels > MAX_LEVELS {
-            return Err(too_many_levels());
-        }
-        Ok(extent)
+        Some(plan)
     }
 
-    fn of_fragment(&mut self, name: &Name, level: usize) -> ServerResult<Extent> {
-        if level > MAX_LEVELS {
-            return Err(too_many_levels());
-        }
-        match self.known.get(name) {
-            Some(Some(extent)) if level + extent.levels > MAX_LEVELS => {
-                return Err(too_many_levels());
-            }
-            Some(Some(extent)) => return Ok(*extent),
-            Some(None) => return Err(cycle(name)),
-            None => {}
-        }
-        let Some(fragment) = self.fragments.get(name) else { return Ok(Extent::default()) };
-        self.known.insert(name.clone(), None);
-        let extent = self.of(&fragment.node.selection_set.node, level)?;
-        self.known.insert(name.clone(), Some(extent));
-        Ok(extent)
+    /// The root field that stands in the answer under `key`.
+    pub(super) fn root(&self, operation_name: Option<&str>, key: &str) -> Option<&Field> {
+        let operation = self.operation(operation_name)?;
+        let is_meant = |field: &Field| field.response_key().node == key;
+        self.find(&operation.selection_set.node, &is_meant).map(|field| &field.node)
     }
-}
 
-fn too_many_levels() -> ServerError {
-    let message = format!("The query has more than {MAX_LEVELS} levels of fields and fragments");
-    refusal(message, "QUERY_TOO_DEEP")
-}
-
-fn cycle(name: &Name) -> ServerError {
-    let name: String = name.chars().take(100).collect();
-    refusal(format!("The fragment \"{name}\" contains itself"), "GRAPHQL_VALIDATION_FAILED")
-}
-
-/// The specification merges a field that stands twice under one name; the library would carry a
-/// mutation out twice. Nobody means that, so it is refused. A subscription has one root field
-/// (section 5.2.4).
-fn check_roots(document: &ExecutableDocument) -> ServerResult<()> {
-    for (_, operation) in document.operations.iter() {
-        let kind = operation.node.ty;
-        let mut seen = HashSet::new();
-        if kind == OperationType::Query {
-            continue;
-        }
-        let set = &operation.node.selection_set.node;
-        each_field(set, &document.fragments, &mut |field| {
-            let key = &field.response_key().node;
-            if kind == OperationType::Subscription && !seen.is_empty() {
-                let message = "A subscription has one root field".to_owned();
-                return Err(refusal(message, "GRAPHQL_VALIDATION_FAILED"));
-            }
-            if seen.insert(key.clone()) {
-                return Ok(());
-            }
-            let key: String = key.chars().take(100).collect();
-            let message = format!("The mutation \"{key}\" stands twice; give one an alias");
-            Err(refusal(message, "GRAPHQL_VALIDATION_FAILED"))
-        })?;
+    /// The first root field.
+    pub(super) fn first_root(&self, operation_name: Option<&str>) -> Option<&Positioned<Field>> {
+        let operation = self.operation(operation_name)?;
+        self.find(&operation.selection_set.node, &|_| true)
     }
-    Ok(())
-}
 
-/// Visits the fields of a selection set, through fragments; cycles have been refused already.
-fn each_field(
-    set: &SelectionSet,
-    fragments: &Fragments,
-    visit: &mut impl FnMut(&Field) -> ServerResult<()>,
-) -> ServerResult<()> {
-    for selection in &set.items {
-        match &selection.node {
-            Selection::Field(field) => visit(&field.node)?,
+    fn find<'a>(
+        &'a self,
+        set: &'a SelectionSet,
+        is_meant: &impl Fn(&Field) -> bool,
+    ) -> Option<&'a Positioned<Field>> {
+        set.items.iter().find_map(|selection| match &selection.node {
+            Selection::Field(field) => Some(field).filter(|field| is_meant(&field.node)),
             Selection::InlineFragment(fragment) => {
-                each_field(&fragment.node.selection_set.node, fragments, visit)?;
+                self.find(&fragment.node.selection_set.node, is_meant)
             }
             Selection::FragmentSpread(spread) => {
-                if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
-                    each_field(&fragment.node.selection_set.node, fragments, visit)?;
-                }
+                let fragment = self.parsed.fragments.get(&spread.node.fragment_name.node)?;
+                self.find(&fragment.node.selection_set.node, is_meant)
             }
+        })
+    }
+}
+
+fn label(document: &ExecutableDocument) -> Arc<str> {
+    let label = match &document.operations {
+        DocumentOperations::Single(operation) => format!("({})", operation.node.ty),
+        DocumentOperations::Multiple(operations) => {
+            operations.keys().map(Name::as_str).collect::<Vec<_>>().join(",")
+        }
+    };
+    label.chars().take(LABEL_MAX).collect::<String>().into()
+}
+
+fn is_conditional(document: &ExecutableDocument) -> bool {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set);
+    operations.chain(fragments).any(|set| has_conditions(&set.node))
+}
+
+fn has_conditions(set: &SelectionSet) -> bool {
+    set.items.iter().any(|selection| {
+        let inner = match &selection.node {
+            Selection::Field(field) => Some(&field.node.selection_set.node),
+            Selection::InlineFragment(fragment) => Some(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => None,
+        };
+        !selection.node.directives().is_empty() || inner.is_some_and(has_conditions)
+    })
+}
+
+fn id_variables(document: &ExecutableDocument) -> HashSet<Name> {
+    let (mut ids, mut others) = (HashSet::new(), HashSet::new());
+    for (_, operation) in document.operations.iter() {
+        for variable in &operation.node.variable_definitions {
+            let is_id = match &variable.node.var_type.node.base {
+                BaseType::Named(name) => name == UUID,
+                BaseType::List(_) => false,
+            };
+            let names = if is_id { &mut ids } else { &mut others };
+            names.insert(variable.node.name.node.clone());
         }
     }
-    Ok(())
+    &ids - &others
+}
+
+/// Documents that were read, by their text: the same for everyone, and nothing of who sent them.
+pub(super) struct Documents {
+    limits: Limits,
+    by_text: Cache<Box<str>, Arc<Document>>,
+}
+
+impl Documents {
+    pub(super) fn new(limits: Limits) -> Self {
+        let weigh = |text: &Box<str>, _: &Arc<Document>| {
+            u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+        };
+        let by_text = Cache::builder().weigher(weigh).max_capacity(CACHE_BYTES).build();
+        Self { limits, by_text }
+    }
+
+    /// The document of a text.
+    ///
+    /// # Errors
+    /// When it cannot be parsed or would cost too much to look at.
+    pub(super) fn read(&self, text: &str) -> ServerResult<Arc<Document>> {
+        if let Some(known) = self.by_text.get(text) {
+            return Ok(known);
+        }
+        let document = Arc::new(Document::read(text, &self.limits)?);
+        if text.len() <= CACHED_TEXT_MAX {
+            self.by_text.insert(text.into(), Arc::clone(&document));
+        }
+        Ok(document)
+    }
 }
 
 #[cfg(test)]
@@ -229,82 +215,63 @@ mod tests {
 
     const LIMITS: Limits = Limits { depth: 20, complexity: 50_000, aliases: 5 };
 
-    fn code(query: &str) -> Option<String> {
-        let error = admit(&mut Request::new(query), &LIMITS).err()?;
-        let code = error.extensions?.get("code")?.clone();
-        Some(code.to_string().trim_matches('"').to_owned())
+    fn document(text: &str) -> Document {
+        Document::read(text, &LIMITS).expect("a document")
     }
 
     #[test]
-    fn brackets_are_counted_outside_strings_and_comments() {
-        let deep = format!("{{ board(id: {}) {{ id }} }}", "[".repeat(500));
-        assert_eq!(code(&deep).as_deref(), Some("QUERY_TOO_DEEP"));
-        let brackets = "[".repeat(100);
-        for harmless in [
-            format!("{{ a(b: \"{brackets}\") }}"),
-            format!("{{ a(b: \"\\\"{brackets}\") }}"),
-            format!("{{ a(b: \"\"\"{brackets} \\\"\"\" {brackets}\"\"\") }}"),
-            format!("{{ a # {brackets}\n }}"),
-        ] {
-            assert_eq!(code(&harmless), None, "{harmless}");
+    fn a_text_is_read_once_and_long_ones_are_not_kept() {
+        let documents = Documents::new(LIMITS);
+        let read = |text: &str| documents.read(text).expect("a document").number;
+        assert_eq!(read("{ a }"), read("{ a }"));
+        assert_ne!(read("{ a }"), read("{ b }"));
+        let long = format!("{{ a }} #{}", " ".repeat(CACHED_TEXT_MAX));
+        assert_ne!(read(&long), read(&long));
+        assert!(documents.read("{ a").is_err());
+        assert!(documents.read("{ a").is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let documents = Documents::new(LIMITS);
+        for number in 0..20_000 {
+            documents.read(&format!("{{ a{number} }}")).expect("a document");
         }
-        assert_eq!(code(&format!("{{ a(b: \"\") {brackets}")).as_deref(), Some("QUERY_TOO_DEEP"));
+        documents.by_text.run_pending_tasks();
+        assert!(documents.by_text.weighted_size() <= CACHE_BYTES);
     }
 
     #[test]
-    fn fragments_are_counted_as_often_as_they_are_used() {
-        let doubles = (0..30).map(|level| {
-            let next = level + 1;
-            format!("fragment f{level} on Query {{ ...f{next} ...f{next} }} ")
-        });
-        let bomb =
-            format!("{{ ...f0 }} fragment f30 on Query {{ id }} {}", doubles.collect::<String>());
-        assert_eq!(code(&bomb).as_deref(), Some("QUERY_TOO_COMPLEX"));
-        let cycle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
-        assert_eq!(code(cycle).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"));
-        assert_eq!(code("{ ...a ...a } fragment a on Query { id }"), None);
+    fn operations_are_found_as_a_request_means_them() {
+        let kind = |text: &str, name| document(text).kind(name);
+        assert_eq!(kind("{ a }", None), Some(OperationType::Query));
+        assert_eq!(kind("mutation M { a }", None), Some(OperationType::Mutation));
+        let two = "query Q { a } subscription S { b }";
+        assert_eq!(kind(two, Some("S")), Some(OperationType::Subscription));
+        assert_eq!(kind(two, Some("T")), None);
+        assert_eq!(kind(two, None), None);
+        assert_eq!(&*document(two).label, "Q,S");
+        assert_eq!(&*document("{ a }").label, "(query)");
     }
 
     #[test]
-    fn a_chain_of_fragments_is_deep() {
-        for length in [300, 100_000] {
-            let chain = (0..length)
-                .map(|level| format!("fragment f{level} on Query {{ ...f{} }} ", level + 1));
-            let query = format!(
-                "{{ ...f0 }} fragment f{length} on Query {{ id }} {}",
-                chain.collect::<String>()
-            );
-            assert_eq!(code(&query).as_deref(), Some("QUERY_TOO_DEEP"));
-        }
+    fn root_fields_are_found_through_fragments() {
+        let document = document("{ ...f x: b } fragment f on Query { ... { a } }");
+        let name = |key| document.root(None, key).map(|field| field.name.node.to_string());
+        assert_eq!(name("a").as_deref(), Some("a"));
+        assert_eq!(name("x").as_deref(), Some("b"));
+        assert_eq!(name("b"), None);
+        assert_eq!(document.first_root(None).expect("one").node.name.node, "a");
     }
 
     #[test]
-    fn a_subscription_has_one_root_field() {
-        let two = "subscription { a: generationUpdated(id: 1) { id } b: generationUpdated(id: 1) { id } }";
-        assert_eq!(code(two).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"));
-        assert_eq!(code("subscription { generationUpdated(id: 1) { id } }"), None);
-    }
-
-    #[test]
-    fn a_mutation_stands_once() {
-        for twice in [
-            "mutation { a { id } a { id } }",
-            "mutation { a ...f } fragment f on Mutation { a }",
-            "mutation { a ... on Mutation { a } }",
-        ] {
-            assert_eq!(code(twice).as_deref(), Some("GRAPHQL_VALIDATION_FAILED"), "{twice}");
-        }
-        assert_eq!(code("mutation { a b: a }"), None);
-        assert_eq!(code("{ a a }"), None);
-    }
-
-    #[test]
-    fn repeated_fields_count_as_aliases() {
-        assert_eq!(code("{ a a a a a a }"), None);
-        assert_eq!(code("{ a a a a a a a }").as_deref(), Some("QUERY_TOO_MANY_ALIASES"));
-        assert_eq!(
-            code("{ b: a c: a d: a e: a f: a g: a }").as_deref(),
-            Some("QUERY_TOO_MANY_ALIASES")
+    fn ids_and_conditions_are_noted() {
+        let found = document(
+            "query A($a: UUID, $b: UUID!, $c: [UUID], $d: Int, $e: UUID) { a(i: 1) @include(if: $d) }
+             query B($e: String) { b }",
         );
+        let holds = |name: &str| found.holds_id(&Name::new(name));
+        assert!(holds("a") && holds("b") && !holds("c") && !holds("d") && !holds("e"));
+        assert!(found.is_conditional && !document("{ a { b } }").is_conditional);
     }
 }

@@ -10,11 +10,9 @@ use std::{
     },
 };
 
-use async_graphql::{
-    Context,
-    dataloader::{DataLoader, Loader},
-};
+use async_graphql::Context;
 
+use super::batching::{BatchRead, Batches};
 use crate::{
     domain::{BoardId, GenerationId, UserId},
     error::{Error, Result},
@@ -24,8 +22,6 @@ use crate::{
     },
 };
 
-/// Keys of one load: SQLite takes at most 500 branches of a UNION.
-const MAX_BATCH: usize = 400;
 /// Objects that the nested lists of one operation may show together.
 const MAX_OBJECTS: usize = 20_000;
 
@@ -34,10 +30,16 @@ pub(super) struct Loaders {
     scope: Scope,
 }
 
-impl Loaders {
-    /// Loaders that remember nothing and ask once for what sibling fields ask for together.
-    pub(super) fn for_operation(scope: Scope) -> DataLoader<Self> {
-        DataLoader::new(Self { scope }, tokio::spawn).max_batch_size(MAX_BATCH)
+/// How the fields of one operation read nested objects.
+pub(super) struct Loading {
+    loaders: Arc<Loaders>,
+    batches: Batches,
+}
+
+impl Loading {
+    /// Reads within `scope`; whatever drives `batches` must drive the operation.
+    pub(super) fn new(scope: Scope, batches: &Batches) -> Self {
+        Self { loaders: Arc::new(Loaders { scope }), batches: batches.clone() }
     }
 }
 
@@ -80,15 +82,14 @@ pub(super) struct TagsOf(pub(super) GenerationId);
 pub(super) async fn load<K>(
     context: &Context<'_>,
     key: K,
-) -> Result<Option<<Loaders as Loader<K>>::Value>>
+) -> Result<Option<<Loaders as BatchRead<K>>::Value>>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
-    Loaders: Loader<K, Error = Arc<Error>>,
+    Loaders: BatchRead<K>,
 {
-    let loader = context
-        .data::<DataLoader<Loaders>>()
-        .map_err(|_| Error::internal("an operation without loaders"))?;
-    loader.load_one(key).await.map_err(|error| error.again())
+    let loading =
+        context.data::<Loading>().map_err(|_| Error::internal("an operation without loaders"))?;
+    loading.batches.load(&loading.loaders, key).await
 }
 
 /// Loads a list; what is in it counts against what one operation may show.
@@ -96,7 +97,7 @@ pub(super) async fn load_list<K, T>(context: &Context<'_>, key: K) -> Result<Arc
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     T: Send + Sync + 'static,
-    Loaders: Loader<K, Value = Arc<Vec<T>>, Error = Arc<Error>>,
+    Loaders: BatchRead<K, Value = Arc<Vec<T>>>,
 {
     let list = load(context, key).await?.unwrap_or_default();
     let budget =
@@ -134,36 +135,30 @@ fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<
     groups.into_iter().map(|(key, values)| (key, Arc::new(values))).collect()
 }
 
-impl Loader<UserById> for Loaders {
+impl BatchRead<UserById> for Loaders {
     type Value = User;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[UserById]) -> Result<HashMap<UserById, User>, Arc<Error>> {
+    async fn read(&self, keys: Vec<UserById>) -> Result<HashMap<UserById, User>> {
         let ids: Vec<UserId> = keys.iter().map(|key| key.0).collect();
         let users = self.scope.users_by_id(&ids).await?;
         Ok(users.into_iter().map(|user| (UserById(user.id), user)).collect())
     }
 }
 
-impl Loader<SharesBoard> for Loaders {
+impl BatchRead<SharesBoard> for Loaders {
     type Value = ();
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[SharesBoard]) -> Result<HashMap<SharesBoard, ()>, Arc<Error>> {
+    async fn read(&self, keys: Vec<SharesBoard>) -> Result<HashMap<SharesBoard, ()>> {
         let ids: Vec<UserId> = keys.iter().map(|key| key.0).collect();
         let sharing = self.scope.sharing_a_board(&ids).await?;
         Ok(sharing.into_iter().map(|user| (SharesBoard(user), ())).collect())
     }
 }
 
-impl Loader<BoardsOf> for Loaders {
+impl BatchRead<BoardsOf> for Loaders {
     type Value = Arc<Vec<Arc<Board>>>;
-    type Error = Arc<Error>;
 
-    async fn load(
-        &self,
-        keys: &[BoardsOf],
-    ) -> Result<HashMap<BoardsOf, Arc<Vec<Arc<Board>>>>, Arc<Error>> {
+    async fn read(&self, keys: Vec<BoardsOf>) -> Result<HashMap<BoardsOf, Arc<Vec<Arc<Board>>>>> {
         let mut found = HashMap::new();
         for which in [UserBoards::Owned, UserBoards::Member] {
             let users: Vec<UserId> =
@@ -181,52 +176,42 @@ impl Loader<BoardsOf> for Loaders {
     }
 }
 
-impl Loader<BoardById> for Loaders {
+impl BatchRead<BoardById> for Loaders {
     type Value = Arc<Board>;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[BoardById]) -> Result<HashMap<BoardById, Arc<Board>>, Arc<Error>> {
+    async fn read(&self, keys: Vec<BoardById>) -> Result<HashMap<BoardById, Arc<Board>>> {
         let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
         let boards = self.scope.boards_by_id(&ids).await?;
         Ok(boards.into_iter().map(|board| (BoardById(board.id), Arc::new(board))).collect())
     }
 }
 
-impl Loader<MembersOf> for Loaders {
+impl BatchRead<MembersOf> for Loaders {
     type Value = Arc<Vec<Membership>>;
-    type Error = Arc<Error>;
 
-    async fn load(
-        &self,
-        keys: &[MembersOf],
-    ) -> Result<HashMap<MembersOf, Arc<Vec<Membership>>>, Arc<Error>> {
+    async fn read(&self, keys: Vec<MembersOf>) -> Result<HashMap<MembersOf, Arc<Vec<Membership>>>> {
         let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
         let members = self.scope.members_of(&ids).await?;
         Ok(grouped(members.into_iter().map(|member| (MembersOf(member.board), member))))
     }
 }
 
-impl Loader<CountOf> for Loaders {
+impl BatchRead<CountOf> for Loaders {
     type Value = i64;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[CountOf]) -> Result<HashMap<CountOf, i64>, Arc<Error>> {
+    async fn read(&self, keys: Vec<CountOf>) -> Result<HashMap<CountOf, i64>> {
         let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
         let counts = self.scope.generation_counts(&ids).await?;
         Ok(counts.into_iter().map(|(board, count)| (CountOf(board), count)).collect())
     }
 }
 
-impl Loader<PageOf> for Loaders {
+impl BatchRead<PageOf> for Loaders {
     type Value = Arc<Vec<Arc<Generation>>>;
-    type Error = Arc<Error>;
 
     /// Pages of one board with different windows cannot be told apart in one answer, so each window
     /// is a statement; a selection has as many of them as it has fields, whatever the rows.
-    async fn load(
-        &self,
-        keys: &[PageOf],
-    ) -> Result<HashMap<PageOf, Arc<Vec<Arc<Generation>>>>, Arc<Error>> {
+    async fn read(&self, keys: Vec<PageOf>) -> Result<HashMap<PageOf, Arc<Vec<Arc<Generation>>>>> {
         let mut found = HashMap::new();
         for (window, pages) in grouped(keys.iter().map(|key| (key.0.page, key.0))) {
             let generations = self.scope.generation_pages(&pages).await?;
@@ -239,14 +224,13 @@ impl Loader<PageOf> for Loaders {
     }
 }
 
-impl Loader<GenerationById> for Loaders {
+impl BatchRead<GenerationById> for Loaders {
     type Value = Arc<Generation>;
-    type Error = Arc<Error>;
 
-    async fn load(
+    async fn read(
         &self,
-        keys: &[GenerationById],
-    ) -> Result<HashMap<GenerationById, Arc<Generation>>, Arc<Error>> {
+        keys: Vec<GenerationById>,
+    ) -> Result<HashMap<GenerationById, Arc<Generation>>> {
         let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
         let generations = self.scope.generations_by_id(&ids).await?;
         Ok(generations
@@ -256,25 +240,20 @@ impl Loader<GenerationById> for Loaders {
     }
 }
 
-impl Loader<TagsOf> for Loaders {
+impl BatchRead<TagsOf> for Loaders {
     type Value = Arc<Vec<Tag>>;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[TagsOf]) -> Result<HashMap<TagsOf, Arc<Vec<Tag>>>, Arc<Error>> {
+    async fn read(&self, keys: Vec<TagsOf>) -> Result<HashMap<TagsOf, Arc<Vec<Tag>>>> {
         let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
         let tags = self.scope.tags_of(&ids).await?;
         Ok(grouped(tags.into_iter().map(|(generation, tag)| (TagsOf(generation), tag))))
     }
 }
 
-impl Loader<LineageOf> for Loaders {
+impl BatchRead<LineageOf> for Loaders {
     type Value = Arc<LineageGraph>;
-    type Error = Arc<Error>;
 
-    async fn load(
-        &self,
-        keys: &[LineageOf],
-    ) -> Result<HashMap<LineageOf, Arc<LineageGraph>>, Arc<Error>> {
+    async fn read(&self, keys: Vec<LineageOf>) -> Result<HashMap<LineageOf, Arc<LineageGraph>>> {
         let mut found = HashMap::new();
         let walks = keys.iter().map(|key| ((key.direction, key.max_depth), key.start));
         for ((direction, max_depth), starts) in grouped(walks) {

@@ -2,31 +2,32 @@
 
 use std::sync::Arc;
 
-use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
 use super::{
     Limits,
     access_token::{AccessTokenMutations, AccessTokenQueries},
     audit::AuditQueries,
     board::{BoardMutations, BoardQueries},
-    charging::Charging,
-    completion::Shapes,
+    engine::Engine,
+    gate::Gated,
     generation::{GenerationMutations, GenerationQueries},
     generator::GeneratorQueries,
     invitation::{InvitationMutations, InvitationQueries},
-    masking::Masking,
     people::{PeopleMutations, PeopleQueries},
+    shapes::Shapes,
     subscription::Subscriptions,
     tag::{TagMutations, TagQueries},
     upload::UploadMutations,
     user::UserQueries,
+    validation::{StopAfterValidation, Validator},
 };
 use crate::{artifacts::Artifacts, audit::AuditLog, generators::Registry};
 
 /// Reading: every field says by `@access` who may call it.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(
+pub(super) struct Query(
     UserQueries,
     BoardQueries,
     GenerationQueries,
@@ -41,7 +42,7 @@ pub struct Query(
 /// Changing: every field says by `@access` who may call it.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(
+pub(super) struct Mutation(
     BoardMutations,
     GenerationMutations,
     UploadMutations,
@@ -51,8 +52,8 @@ pub struct Mutation(
     AccessTokenMutations,
 );
 
-/// The executable schema.
-pub type BoardsSchema = Schema<Query, Mutation, Subscriptions>;
+/// The schema, its root fields behind the gate.
+pub(super) type BoardsSchema = Schema<Gated<Query>, Gated<Mutation>, Subscriptions>;
 
 /// What resolvers use besides the scope of their caller.
 pub struct Services {
@@ -64,18 +65,24 @@ pub struct Services {
     pub audit: AuditLog,
 }
 
-/// The schema over its services.
+/// What runs operations over these services.
 #[must_use]
-pub fn build(services: Services, limits: Limits, introspection: bool) -> BoardsSchema {
+pub fn build(services: Services, limits: Limits, introspection: bool) -> Engine {
     let shapes = Arc::new(Shapes::of(&sdl()));
-    let builder = builder()
-        .data(services.artifacts)
-        .data(services.registry)
+    let introspectable = |builder: Builder| {
+        if introspection { builder.finish() } else { builder.disable_introspection().finish() }
+    };
+    let judging = builder()
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)
-        .extension(Masking { limits, shapes, audit: services.audit })
-        .extension(Charging);
-    if introspection { builder.finish() } else { builder.disable_introspection().finish() }
+        .extension(StopAfterValidation);
+    // What it is given was validated. Without extensions the library resolves fields directly.
+    let running = builder()
+        .validation_mode(ValidationMode::Fast)
+        .data(services.artifacts)
+        .data(services.registry);
+    let validator = Validator::new(introspectable(judging));
+    Engine::new(introspectable(running), validator, shapes, limits, services.audit)
 }
 
 /// The SDL that clients build against, as schema.graphql holds it.
@@ -85,6 +92,8 @@ pub fn sdl() -> String {
     builder().finish().sdl_with_options(options)
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, Subscriptions> {
-    Schema::build(Query::default(), Mutation::default(), Subscriptions)
+type Builder = SchemaBuilder<Gated<Query>, Gated<Mutation>, Subscriptions>;
+
+fn builder() -> Builder {
+    Schema::build(Gated::default(), Gated::default(), Subscriptions)
 }

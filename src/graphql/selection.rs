@@ -8,7 +8,7 @@ use async_graphql::{
     parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet},
 };
 
-use super::completion::Shapes;
+use super::shapes::Shapes;
 use crate::domain::{TokenScope, TokenScopes};
 
 /// The scopes of every field below a field of `type_name`, whatever becomes of `@skip` and

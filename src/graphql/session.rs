@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, extensions::ExtensionContext};
+use async_graphql::Context;
 
 use super::access::{Caller, FieldAccess};
-use super::loader::{Budget, Loaders};
+use super::batching::Batches;
+use super::loader::{Budget, Loading};
 use crate::{
     auth::AuthContext,
     domain::TokenScopes,
@@ -35,23 +36,23 @@ impl Session {
 
     /// The data that an operation of this session runs with. Loaders are new for each operation, so
     /// that nothing of an earlier one is remembered.
-    #[must_use]
-    pub fn attach(&self, request: async_graphql::Request) -> async_graphql::Request {
+    pub(super) fn attach(
+        &self,
+        request: async_graphql::Request,
+        batches: &Batches,
+    ) -> async_graphql::Request {
         let request = request.data(self.clone());
         match &self.0 {
             Ok(caller) => {
-                request.data(Loaders::for_operation(caller.scope().clone())).data(Budget::default())
+                request.data(Loading::new(caller.scope().clone(), batches)).data(Budget::default())
             }
             Err(_) => request,
         }
     }
 
     /// Whether the session lets a root field be called at all.
-    pub(super) fn admits(context: &ExtensionContext<'_>, access: &FieldAccess) -> Result<()> {
-        let session = context
-            .data::<Self>()
-            .map_err(|_| Error::internal("an operation without a session"))?;
-        let caller = session.caller()?;
+    pub(super) fn admits(&self, access: &FieldAccess) -> Result<()> {
+        let caller = self.caller()?;
         match access.caller {
             Caller::Anyone => {}
             Caller::User => drop(caller.scope().user()?),
@@ -61,11 +62,8 @@ impl Session {
     }
 
     /// Whether the session's token was granted all of these.
-    pub(super) fn admits_scopes(context: &ExtensionContext<'_>, scopes: TokenScopes) -> Result<()> {
-        let session = context
-            .data::<Self>()
-            .map_err(|_| Error::internal("an operation without a session"))?;
-        let caller = session.caller()?;
+    pub(super) fn admits_scopes(&self, scopes: TokenScopes) -> Result<()> {
+        let caller = self.caller()?;
         scopes.iter().try_for_each(|scope| caller.require_scope(scope))
     }
 

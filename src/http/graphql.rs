@@ -1,11 +1,11 @@
 //! GraphQL over HTTP: POST, and GET for queries (graphql.github.io/graphql-over-http).
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::{
-    Request, Response as GraphqlResponse, Variables,
+    Request, Response as GraphqlResponse, Value as ConstValue, Variables,
     http::{create_multipart_mixed_stream, is_accept_multipart_mixed},
-    parser::types::{DocumentOperations, OperationType},
+    parser::types::OperationType,
 };
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -20,6 +20,7 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::{
@@ -35,7 +36,7 @@ use crate::{
     audit::AuditEvent,
     auth::Credentials,
     error::Error,
-    graphql::{Session, WHOLE_OPERATION, admit, request_error},
+    graphql::{Circumstances, Operation, Session, WHOLE_OPERATION, request_error},
     rate_limit::Points,
 };
 
@@ -91,29 +92,30 @@ pub(super) async fn post(
     let credentials = credentials::from_headers(&headers, &facts);
     let session = Session::new(state.authenticate_with(&credentials, &facts).await);
     match payload {
-        Payload::Single(mut request) => {
-            if let Some(refused) = refuse(&state, &facts, &mut request) {
-                return graphql_response(answer, &refused);
-            }
+        Payload::Single(request) => {
+            let operation = match read(&state, &facts, *request) {
+                Ok(operation) => operation,
+                Err(refused) => return graphql_response(answer, &refused),
+            };
             if let Some(liveness) = liveness
-                && operation_type(&mut request) == Some(OperationType::Subscription)
+                && operation.kind() == Some(OperationType::Subscription)
             {
-                let request = prepare(&state, &session, &facts, *request);
-                return multipart(&state, liveness, credentials, &session, request);
+                return multipart(&state, liveness, credentials, session, &facts, operation);
             }
-            let response = execute(&state, &session, &facts, *request).await;
+            let response = execute(&state, &session, &facts, operation).await;
             graphql_response(answer, &response)
         }
         Payload::Batch(requests) => {
             let mut responses = Vec::with_capacity(requests.len());
-            for mut request in requests {
-                let response = match refuse(&state, &facts, &mut request) {
-                    Some(refused) => refused,
-                    None => execute(&state, &session, &facts, request).await,
+            for request in requests {
+                let response = match read(&state, &facts, request) {
+                    Ok(operation) => execute(&state, &session, &facts, operation).await,
+                    Err(refused) => refused,
                 };
-                responses.push(body_of(&response));
+                responses.push(response);
             }
-            json_response(StatusCode::OK, answer, &Value::Array(responses))
+            let bodies: Vec<_> = responses.iter().map(AnswerBody).collect();
+            json_response(StatusCode::OK, answer, &bodies)
         }
     }
 }
@@ -139,49 +141,58 @@ pub(super) async fn get(
         return playground::page();
     }
     let Some(answer) = accepted.answer else { return not_acceptable() };
-    let mut request = match request_from_parameters(parameters) {
+    let request = match request_from_parameters(parameters) {
         Ok(request) => request,
         Err(refused) => return refused.into_response(answer),
     };
     let session = Session::new(state.authenticate(&headers, &facts).await);
-    if let Some(refused) = refuse(&state, &facts, &mut request) {
-        return graphql_response(answer, &refused);
-    }
-    if !matches!(operation_type(&mut request), None | Some(OperationType::Query)) {
+    let operation = match read(&state, &facts, request) {
+        Ok(operation) => operation,
+        Err(refused) => return graphql_response(answer, &refused),
+    };
+    if !matches!(operation.kind(), None | Some(OperationType::Query)) {
         let message = "Only queries may be sent by GET; send mutations and subscriptions by POST";
         return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
             .into_response(answer);
     }
-    graphql_response(answer, &execute(&state, &session, &facts, request).await)
+    graphql_response(answer, &execute(&state, &session, &facts, operation).await)
 }
 
-/// The refusal of an operation whose caller has asked for too much already, or of a document that
-/// would cost too much to look at. Every transport asks this for every operation, once the caller
-/// was judged and before anything else reads the document.
-pub(super) fn refuse(
+/// Reads an operation, unless its caller has asked for too much already or its document would cost
+/// too much to look at. Every transport asks this for every operation, once the caller was judged and
+/// before anything else reads the document.
+///
+/// # Errors
+/// The refusal.
+pub(super) fn read(
     state: &HttpState,
     facts: &RequestFacts,
-    request: &mut Request,
-) -> Option<GraphqlResponse> {
+    request: Request,
+) -> Result<Operation, GraphqlResponse> {
     let meter = state.meter(facts);
     if let Err(limited) = meter.may_ask() {
         state.note_refusal(facts, AuditEvent::new(WHOLE_OPERATION), limited.code());
-        return Some(GraphqlResponse::from_errors(vec![request_error(&limited)]));
+        return Err(GraphqlResponse::from_errors(vec![request_error(&limited)]));
     }
-    let refused = admit(request, &state.settings.limits).err()?;
-    // It is refused in any case.
-    let _ = meter.charge(Points::REFUSED_OPERATION);
-    Some(GraphqlResponse::from_errors(vec![refused]))
+    state.engine.read(request).map_err(|refused| {
+        // It is refused in any case.
+        let _ = meter.charge(Points::REFUSED_OPERATION);
+        GraphqlResponse::from_errors(vec![refused])
+    })
 }
 
-/// An operation with all that it runs with.
-pub(super) fn prepare(
+/// On whose behalf an operation of the request runs.
+pub(super) fn circumstances(
     state: &HttpState,
     session: &Session,
     facts: &RequestFacts,
-    request: Request,
-) -> Request {
-    facts.attach(session.attach(request)).data(state.meter(facts))
+) -> Circumstances {
+    Circumstances {
+        session: session.clone(),
+        origin: Arc::clone(&facts.origin),
+        meter: state.meter(facts),
+        label: facts.operation.clone(),
+    }
 }
 
 /// Runs one operation within the time that a request may take.
@@ -189,11 +200,11 @@ pub(super) async fn execute(
     state: &HttpState,
     session: &Session,
     facts: &RequestFacts,
-    request: Request,
+    operation: Operation,
 ) -> GraphqlResponse {
-    let request = prepare(state, session, facts, request);
     let limit = state.settings.request_timeout;
-    match tokio::time::timeout(limit, state.schema.execute(request)).await {
+    let answer = state.engine.execute(operation, circumstances(state, session, facts));
+    match tokio::time::timeout(limit, answer).await {
         Ok(response) => response,
         Err(_) => GraphqlResponse::from_errors(vec![request_error(&Error::Timeout)]),
     }
@@ -203,8 +214,9 @@ fn multipart(
     state: &HttpState,
     liveness: Liveness,
     credentials: Credentials,
-    session: &Session,
-    request: Request,
+    session: Session,
+    facts: &RequestFacts,
+    operation: Operation,
 ) -> Response {
     let caller = session.caller().ok().cloned();
     let ended = async move {
@@ -213,7 +225,10 @@ fn multipart(
             None => std::future::pending().await,
         }
     };
-    let answers = state.schema.execute_stream(request).boxed();
+    let circumstances = circumstances(state, &session, facts);
+    let engine = state.engine.clone();
+    let answers = async move { engine.subscribe(operation, circumstances).await };
+    let answers = answers.flatten_stream().boxed();
     let answers = until_ended(answers, ended.boxed())
         .take_until(state.stopping.clone().cancelled_owned())
         .boxed();
@@ -357,24 +372,6 @@ fn request_from_parameters(mut parameters: HashMap<String, String>) -> Result<Re
     request_from_json(Value::Object(members))
 }
 
-/// The kind of the operation that would be executed; none when the document cannot be read or does
-/// not say which, which execution then reports.
-pub(super) fn operation_type(request: &mut Request) -> Option<OperationType> {
-    let name = request.operation_name.clone();
-    let document = request.parsed_query().ok()?;
-    match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => Some(operation.node.ty),
-        (DocumentOperations::Multiple(operations), Some(name)) => {
-            operations.get(name.as_str()).map(|operation| operation.node.ty)
-        }
-        (DocumentOperations::Multiple(operations), None) => {
-            let mut operations = operations.values();
-            let only = operations.next()?;
-            operations.next().is_none().then_some(only.node.ty)
-        }
-    }
-}
-
 /// A request error has no data at all; otherwise null is an answer too.
 fn is_request_error(response: &GraphqlResponse) -> bool {
     !response.errors.is_empty()
@@ -382,22 +379,26 @@ fn is_request_error(response: &GraphqlResponse) -> bool {
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
-pub(super) fn body_of(response: &GraphqlResponse) -> Value {
-    let mut body = serde_json::to_value(response).unwrap_or_default();
-    if is_request_error(response)
-        && let Some(members) = body.as_object_mut()
-    {
-        members.remove("data");
+/// An answer as it is sent: that of a request that was refused has no data at all.
+struct AnswerBody<'a>(&'a GraphqlResponse);
+
+impl Serialize for AnswerBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !is_request_error(self.0) {
+            return self.0.serialize(serializer);
+        }
+        let mut members = serializer.serialize_map(Some(1))?;
+        members.serialize_entry("errors", &self.0.errors)?;
+        members.end()
     }
-    body
 }
 
 fn graphql_response(answer: AnswerType, response: &GraphqlResponse) -> Response {
-    let body = body_of(response);
+    let body = AnswerBody(response);
     if answer == AnswerType::Json || !is_request_error(response) {
         return json_response(StatusCode::OK, answer, &body);
     }
-    let Some(seconds) = retry_after(&body) else {
+    let Some(seconds) = retry_after(response) else {
         return json_response(StatusCode::BAD_REQUEST, answer, &body);
     };
     let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, answer, &body);
@@ -406,17 +407,23 @@ fn graphql_response(answer: AnswerType, response: &GraphqlResponse) -> Response 
 }
 
 /// In how many seconds a caller who asked for too much may ask again.
-fn retry_after(body: &Value) -> Option<u64> {
-    body.pointer("/errors/0/extensions/retryAfter")?.as_u64()
+fn retry_after(response: &GraphqlResponse) -> Option<u64> {
+    match response.errors.first()?.extensions.as_ref()?.get("retryAfter")? {
+        ConstValue::Number(seconds) => seconds.as_u64(),
+        _ => None,
+    }
 }
 
-fn json_response(status: StatusCode, answer: AnswerType, body: &Value) -> Response {
+fn json_response(status: StatusCode, answer: AnswerType, body: &impl Serialize) -> Response {
+    let Ok(body) = serde_json::to_vec(body) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     let headers = [
         (header::CONTENT_TYPE, answer.content_type()),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, body.to_string()).into_response()
+    (status, headers, body).into_response()
 }
 
 fn not_acceptable() -> Response {

@@ -76,11 +76,6 @@ impl RequestFacts {
         self.recorded.load(Ordering::Relaxed)
     }
 
-    /// What an operation may know of its request.
-    pub(super) fn attach(&self, request: async_graphql::Request) -> async_graphql::Request {
-        request.data(self.operation.clone()).data(Arc::clone(&self.origin))
-    }
-
     pub(super) fn set_payer(&self, payer: Payer) {
         let _ = self.payer.set(payer);
     }

@@ -16,7 +16,7 @@ use crate::{
     },
     domain::TokenScope,
     error::{Error, Result},
-    graphql::{BoardsSchema, Limits},
+    graphql::{Engine, Limits},
     platform::{Platform, PlatformSettings},
     rate_limit::{Attempt, Meter, Payer, Points, RateLimits},
     store::Store,
@@ -59,7 +59,7 @@ pub struct HttpServices {
     /// Who judges callers.
     pub authenticator: Authenticator,
     /// What answers GraphQL.
-    pub schema: BoardsSchema,
+    pub engine: Engine,
     /// Where files are kept.
     pub artifacts: Artifacts,
     /// How much callers may ask for.
@@ -75,7 +75,7 @@ pub struct HttpState(Arc<Shared>);
 /// See [`HttpState`].
 pub struct Shared {
     pub(super) store: Store,
-    pub(super) schema: BoardsSchema,
+    pub(super) engine: Engine,
     pub(super) artifacts: Artifacts,
     pub(super) settings: HttpSettings,
     /// Where changes and refusals are recorded.
@@ -103,11 +103,11 @@ impl HttpState {
         settings: HttpSettings,
         stopping: CancellationToken,
     ) -> Self {
-        let HttpServices { store, authenticator, schema, artifacts, rate_limits, audit } = services;
+        let HttpServices { store, authenticator, engine, artifacts, rate_limits, audit } = services;
         let platform = Platform::new(store.clone(), settings.platform.clone());
         Self(Arc::new(Shared {
             store,
-            schema,
+            engine,
             artifacts,
             settings,
             audit,

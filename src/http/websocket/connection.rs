@@ -23,7 +23,7 @@ use crate::{
     graphql::{Session, request_error},
     http::{
         HttpState, credentials,
-        graphql::{execute, operation_type, prepare, refuse},
+        graphql::{circumstances, execute, read},
         liveness::Liveness,
         request_log::RequestFacts,
     },
@@ -121,16 +121,17 @@ impl Connection {
         (before < MAX_OPERATIONS).then_some(running)
     }
 
-    async fn answers(self, mut request: Request) -> BoxStream<'static, GraphqlResponse> {
+    async fn answers(self, request: Request) -> BoxStream<'static, GraphqlResponse> {
         let session = Session::new(self.caller().await);
-        if let Some(refused) = refuse(&self.state, &self.facts, &mut request) {
-            return stream::iter([refused]).boxed();
+        let operation = match read(&self.state, &self.facts, request) {
+            Ok(operation) => operation,
+            Err(refused) => return stream::iter([refused]).boxed(),
+        };
+        if operation.kind() == Some(OperationType::Subscription) {
+            let circumstances = circumstances(&self.state, &session, &self.facts);
+            return self.state.engine.subscribe(operation, circumstances).await;
         }
-        if operation_type(&mut request) == Some(OperationType::Subscription) {
-            let request = prepare(&self.state, &session, &self.facts, request);
-            return self.state.schema.execute_stream(request).boxed();
-        }
-        let answer = execute(&self.state, &session, &self.facts, request).await;
+        let answer = execute(&self.state, &session, &self.facts, operation).await;
         stream::iter([answer]).boxed()
     }
 }
@@ -138,7 +139,10 @@ impl Connection {
 impl Executor for Connection {
     async fn execute(&self, request: Request) -> GraphqlResponse {
         let session = Session::new(self.caller().await);
-        execute(&self.state, &session, &self.facts, request).await
+        match read(&self.state, &self.facts, request) {
+            Ok(operation) => execute(&self.state, &session, &self.facts, operation).await,
+            Err(refused) => refused,
+        }
     }
 
     fn execute_stream(
