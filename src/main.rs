@@ -5,6 +5,10 @@ use std::{io::Write, process::ExitCode};
 use boards::cli::{self, args::Cli};
 use clap::Parser;
 
+/// The system's allocator takes a fifth of the time of a request and keeps more memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match cli::run(Cli::parse()).await {

@@ -203,7 +203,8 @@ pub(super) async fn execute(
     operation: Operation,
 ) -> GraphqlResponse {
     let limit = state.settings.request_timeout;
-    let answer = state.engine.execute(operation, circumstances(state, session, facts));
+    // Boxed where it begins: as a part of the handler it would be moved with it from layer to layer.
+    let answer = Box::pin(state.engine.execute(operation, circumstances(state, session, facts)));
     match tokio::time::timeout(limit, answer).await {
         Ok(response) => response,
         Err(_) => GraphqlResponse::from_errors(vec![request_error(&Error::Timeout)]),

@@ -139,7 +139,7 @@ impl HttpState {
         facts: &RequestFacts,
     ) -> Result<AuthContext> {
         let attempt = self.attempt(credentials, facts).await?;
-        let outcome = self.judge(credentials).await;
+        let outcome = Box::pin(self.judge(credentials)).await;
         match &outcome {
             Ok(caller) => {
                 facts.set_caller(caller);

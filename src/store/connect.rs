@@ -7,7 +7,7 @@ use sea_orm::{
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{Events, Inner, Statements, Store};
+use super::{Events, Inner, Statements, Store, Templates};
 use crate::{config::DatabaseUrl, error::Result};
 
 /// How long a request waits for a connection before it is refused.
@@ -44,7 +44,9 @@ impl Store {
         };
         note_statements(&mut read, &statements);
         note_statements(&mut write, &statements);
-        Ok(Self(Arc::new(Inner { read, write, behind, events: Events::new(), statements })))
+        let templates = Templates::new(read.get_database_backend());
+        let events = Events::new();
+        Ok(Self(Arc::new(Inner { read, write, behind, events, statements, templates })))
     }
 }
 

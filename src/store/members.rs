@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, JoinType,
-    QueryFilter, QueryOrder, QuerySelect,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::{
@@ -12,7 +12,8 @@ use super::{
         board_members::{self, Column, Entity},
         users,
     },
-    is_foreign_key_violation, is_unique_violation, now,
+    is_foreign_key_violation, is_unique_violation, now, row,
+    users::USER_COLUMNS,
 };
 use crate::{
     domain::{BoardId, MemberId, MemberRole, Permission, Relation, UserId},
@@ -37,11 +38,11 @@ pub struct Membership {
 }
 
 impl Membership {
-    fn read(row: &board_members::Model, user: users::Model) -> Result<Self> {
+    fn read(row: &board_members::Model, user: User) -> Result<Self> {
         Ok(Self {
             id: row.id.into(),
             board: row.board_id.into(),
-            user: user.into(),
+            user,
             role: row.role.parse().map_err(|()| corrupt("board_members", "role"))?,
             invited_by: row.invited_by.map(UserId),
             joined_at: row.joined_at,
@@ -60,16 +61,18 @@ impl Scope {
             .from((Column::TenantId, Column::UserId))
             .to((users::Column::TenantId, users::Column::Id))
             .into();
-        let rows = self
-            .find::<Entity>()
-            .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
-            .join(JoinType::InnerJoin, to_user)
-            .select_also(users::Entity)
-            .order_by_asc(Column::JoinedAt)
-            .order_by_asc(Column::Id)
-            .all(self.read())
-            .await?;
-        rows.into_iter().filter_map(|(row, user)| Some(Membership::read(&row, user?))).collect()
+        let boards = self.list(boards.iter().map(|id| id.0));
+        let statement = self.statement(("members", 0), [boards], |scope, parameters| {
+            let members = scope
+                .find::<Entity>()
+                .filter(scope.among(Column::BoardId, parameters.text(0)))
+                .join(JoinType::InnerJoin, to_user.clone())
+                .order_by_asc(Column::JoinedAt)
+                .order_by_asc(Column::Id);
+            USER_COLUMNS.into_iter().fold(members, QuerySelect::column).into_query()
+        });
+        let rows: Vec<(board_members::Model, User)> = row::all(self.read(), statement).await?;
+        rows.into_iter().map(|(row, user)| Membership::read(&row, user)).collect()
     }
 
     /// The board, if the viewer may take `member` off it: admins and the owner may take off anyone,

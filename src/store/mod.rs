@@ -16,12 +16,14 @@ mod members;
 mod migrate;
 mod people;
 mod queueing;
+mod row;
 mod scope;
 mod search;
 mod sessions;
 mod statements;
 mod system;
 mod tags;
+mod template;
 mod tenant_removal;
 mod tenants;
 mod token_use;
@@ -41,6 +43,7 @@ use sea_orm::{
 
 use crate::error::{Error, Result};
 use statements::Statements;
+use template::Templates;
 
 pub use access_tokens::{ACCESS_TOKENS_MAX, AccessToken, NewAccessToken};
 pub use audit::{AuditFilter, AuditRecord, AuditStore};
@@ -79,6 +82,7 @@ struct Inner {
     behind: DatabaseConnection,
     events: Events,
     statements: Arc<Statements>,
+    templates: Templates,
 }
 
 impl Store {
@@ -149,6 +153,10 @@ impl Store {
 
     fn backend(&self) -> DbBackend {
         self.0.read.get_database_backend()
+    }
+
+    fn templates(&self) -> &Templates {
+        &self.0.templates
     }
 
     fn is_postgres(&self) -> bool {

@@ -1,9 +1,16 @@
 //! The one door to a tenant's rows: every query made through it names the tenant and the viewer.
 
-use sea_orm::{ColumnTrait, DatabaseConnection, QueryFilter, Select};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, QueryFilter, Select, Statement,
+    sea_query::{Expr, SelectStatement, SimpleExpr},
+};
 use uuid::Uuid;
 
-use super::{Event, Store, Subject, entity::TenantScoped};
+use super::{
+    Event, Store, Subject,
+    entity::TenantScoped,
+    template::{Form, Parameter, Parameters},
+};
 use crate::{
     domain::{BoardId, GenerationId, TenantId, UserId},
     error::{Error, Result},
@@ -67,6 +74,47 @@ impl Scope {
             Viewer::User(user) => user.0,
             Viewer::Anonymous => Uuid::nil(),
         }
+    }
+
+    /// The statement that `build` makes with this tenant and viewer and `parameters`. Its text is
+    /// kept, so it may depend on `form` alone.
+    pub(super) fn statement<const N: usize>(
+        &self,
+        form: Form,
+        parameters: [Parameter; N],
+        build: impl Fn(&Self, &Parameters) -> SelectStatement,
+    ) -> Statement {
+        let own = [self.tenant.0.into(), self.viewer_uuid().into()];
+        let parameters = Parameters::new(Vec::from_iter(parameters.into_iter().chain(own)));
+        self.store.templates().statement(form, &parameters, |parameters| {
+            let (tenant, viewer) = (parameters.id(N), parameters.id(N + 1));
+            let store = self.store.clone();
+            let scope = Self::new(store, TenantId(tenant), Viewer::User(UserId(viewer)));
+            build(&scope, parameters)
+        })
+    }
+
+    /// Ids as one parameter, so that the text of a statement is the same for any number of them.
+    pub(super) fn list(&self, ids: impl Iterator<Item = Uuid>) -> Parameter {
+        let list = if self.store.is_postgres() {
+            let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+            format!("{{{}}}", ids.join(","))
+        } else {
+            let ids: Vec<String> = ids.map(|id| format!("\"{}\"", id.simple())).collect();
+            format!("[{}]", ids.join(","))
+        };
+        Parameter::Text(list)
+    }
+
+    /// Whether the column holds one of the ids of a [`list`](Self::list).
+    pub(super) fn among(&self, column: impl ColumnTrait, list: &str) -> SimpleExpr {
+        let condition = if self.store.is_postgres() {
+            "$1 = ANY(CAST($2 AS uuid[]))"
+        } else {
+            "? IN (SELECT unhex(value) FROM json_each(?))"
+        };
+        let column = Expr::col(column.as_column_ref());
+        Expr::cust_with_exprs(condition, [column, Expr::val(list)])
     }
 
     /// Rows of the scope's tenant.

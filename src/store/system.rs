@@ -7,8 +7,8 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType,
-    QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, IntoCondition, OnConflict},
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, IntoCondition, OnConflict, SelectStatement},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,6 +17,9 @@ use super::{
     Store, User, corrupt,
     entity::{tenants, users},
     is_unique_violation, now,
+    row::{self, Columns, Readable},
+    template::{Parameter, Parameters},
+    users::USER_COLUMNS,
 };
 use crate::{
     domain::{TenantId, tenant_slug_is_valid},
@@ -110,6 +113,41 @@ pub struct Tenant {
     pub registered_by_provider: Option<String>,
 }
 
+/// The columns of a [`Tenant`], in the order in which they are read.
+const TENANT_COLUMNS: [tenants::Column; 7] = [
+    tenants::Column::Id,
+    tenants::Column::Name,
+    tenants::Column::Slug,
+    tenants::Column::JoinPolicy,
+    tenants::Column::JoinDomains,
+    tenants::Column::Status,
+    tenants::Column::RegisteredByProvider,
+];
+
+/// A tenant's row, which may hold what cannot be read.
+struct TenantRow(Result<Tenant>);
+
+impl Readable for TenantRow {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+        let (id, name, slug) = (columns.next()?, columns.next()?, columns.next()?);
+        let (policy, domains): (String, Value) = (columns.next()?, columns.next()?);
+        let (status, registered_by_provider): (String, _) = (columns.next()?, columns.next()?);
+        let tenant = || {
+            Ok(Tenant {
+                id: TenantId(id),
+                name,
+                slug,
+                join_policy: policy.parse().map_err(|()| corrupt("tenants", "join_policy"))?,
+                join_domains: serde_json::from_value(domains)
+                    .map_err(|_| corrupt("tenants", "join_domains"))?,
+                status: status.parse().map_err(|()| corrupt("tenants", "status"))?,
+                registered_by_provider,
+            })
+        };
+        Ok(Self(tenant()))
+    }
+}
+
 impl TryFrom<tenants::Model> for Tenant {
     type Error = Error;
 
@@ -160,6 +198,29 @@ impl TenantReference {
         }
     }
 
+    /// A statement that looks for an id is not the one that looks for a slug.
+    fn form(&self) -> u8 {
+        match self {
+            Self::Id(_) => 0,
+            Self::Slug(_) => 1,
+        }
+    }
+
+    fn parameter(&self) -> Parameter {
+        match self {
+            Self::Id(id) => id.0.into(),
+            Self::Slug(slug) => slug.as_str().into(),
+        }
+    }
+
+    /// The same kind of reference, to what the first parameter says.
+    fn like(&self, parameters: &Parameters) -> Self {
+        match self {
+            Self::Id(_) => Self::Id(TenantId(parameters.id(0))),
+            Self::Slug(_) => Self::Slug(parameters.text(0).to_owned()),
+        }
+    }
+
     pub(super) fn condition(&self) -> Condition {
         match self {
             Self::Id(id) => tenants::Column::Id.eq(id.0),
@@ -206,6 +267,27 @@ impl Profile<'_> {
     }
 }
 
+fn tenants_meant(reference: &TenantReference) -> Select<tenants::Entity> {
+    let tenants = tenants::Entity::find().filter(reference.condition());
+    tenants.select_only().columns(TENANT_COLUMNS)
+}
+
+fn user_in_tenant(reference: &TenantReference, provider: &str, subject: &str) -> SelectStatement {
+    let (provider, subject) = (provider.to_owned(), subject.to_owned());
+    let to_user: sea_orm::RelationDef = tenants::Entity::belongs_to(users::Entity)
+        .from(tenants::Column::Id)
+        .to(users::Column::TenantId)
+        .on_condition(move |_, users| {
+            let column = |column| Expr::col((users.clone(), column));
+            Condition::all()
+                .add(column(users::Column::AuthProvider).eq(provider.as_str()))
+                .add(column(users::Column::AuthSubject).eq(subject.as_str()))
+        })
+        .into();
+    let tenants = tenants_meant(reference).join(JoinType::LeftJoin, to_user);
+    USER_COLUMNS.into_iter().fold(tenants, QuerySelect::column).into_query()
+}
+
 /// See the module.
 pub struct System<'a> {
     pub(super) store: &'a Store,
@@ -225,9 +307,14 @@ impl<'a> System<'a> {
     /// # Errors
     /// When the database does not answer.
     pub async fn tenant(&self, reference: &TenantReference) -> Result<Option<Tenant>> {
-        let row =
-            tenants::Entity::find().filter(reference.condition()).one(self.store.read()).await?;
-        row.map(Tenant::try_from).transpose()
+        let parameters = Parameters::new([reference.parameter()]);
+        let templates = self.store.templates();
+        let form = ("tenant", reference.form());
+        let statement = templates.statement(form, &parameters, |parameters| {
+            tenants_meant(&reference.like(parameters)).into_query()
+        });
+        let row: Option<TenantRow> = row::one(self.store.read(), statement).await?;
+        row.map(|TenantRow(tenant)| tenant).transpose()
     }
 
     /// The tenant and the subject's user in it, in one indexed read.
@@ -240,29 +327,19 @@ impl<'a> System<'a> {
         provider: &str,
         subject: &str,
     ) -> Result<Option<UserInTenant>> {
-        let (provider, subject) = (provider.to_owned(), subject.to_owned());
-        let to_user: sea_orm::RelationDef = tenants::Entity::belongs_to(users::Entity)
-            .from(tenants::Column::Id)
-            .to(users::Column::TenantId)
-            .on_condition(move |_, users| {
-                Condition::all()
-                    .add(
-                        Expr::col((users.clone(), users::Column::AuthProvider))
-                            .eq(provider.as_str()),
-                    )
-                    .add(Expr::col((users, users::Column::AuthSubject)).eq(subject.as_str()))
-            })
-            .into();
-        let row = tenants::Entity::find()
-            .filter(reference.condition())
-            .join(JoinType::LeftJoin, to_user)
-            .select_also(users::Entity)
-            .one(self.store.read())
-            .await?;
-        row.map(|(tenant, user)| {
-            Ok(UserInTenant { tenant: tenant.try_into()?, user: user.map(User::from) })
-        })
-        .transpose()
+        let parameters = [reference.parameter(), provider.into(), subject.into()];
+        let parameters = Parameters::new(parameters);
+        let templates = self.store.templates();
+        let form = ("user in tenant", reference.form());
+        let statement = templates.statement(form, &parameters, |parameters| {
+            let (provider, subject) = (parameters.text(1), parameters.text(2));
+            user_in_tenant(&reference.like(parameters), provider, subject)
+        });
+        let found: Option<(TenantRow, Option<User>)> =
+            row::one(self.store.read(), statement).await?;
+        found
+            .map(|(TenantRow(tenant), user)| Ok(UserInTenant { tenant: tenant?, user }))
+            .transpose()
     }
 
     /// Writes what the token says about the user into the row; what it does not say stays.

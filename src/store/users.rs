@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, sea_query::UnionType,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, sea_query::UnionType,
 };
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use super::{
         board_members, boards,
         users::{self, Column, Entity},
     },
+    row::{self, Columns, Readable},
 };
 use crate::{
     domain::{TenantId, TenantRole, UserId},
@@ -67,6 +68,51 @@ impl From<users::Model> for User {
     }
 }
 
+/// The columns of a [`User`], in the order in which they are read.
+pub(super) const USER_COLUMNS: [Column; 11] = [
+    Column::Id,
+    Column::TenantId,
+    Column::AuthProvider,
+    Column::AuthSubject,
+    Column::Email,
+    Column::DisplayName,
+    Column::AvatarUrl,
+    Column::CreatedAt,
+    Column::UpdatedAt,
+    Column::DisabledAt,
+    Column::TenantRole,
+];
+
+impl Readable for User {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: UserId(columns.next()?),
+            tenant: TenantId(columns.next()?),
+            auth_provider: columns.next()?,
+            auth_subject: columns.next()?,
+            email: columns.next()?,
+            display_name: columns.next()?,
+            avatar_url: columns.next()?,
+            created_at: columns.next()?,
+            updated_at: columns.next()?,
+            disabled_at: columns.next()?,
+            // What cannot be read gives nothing.
+            role: columns.next::<String>()?.parse().unwrap_or(TenantRole::Member),
+        })
+    }
+}
+
+/// The user of an outer join.
+impl Readable for Option<User> {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+        if columns.peek::<Option<Uuid>>()?.is_some() {
+            return User::read(columns).map(Some);
+        }
+        columns.pass(USER_COLUMNS.len());
+        Ok(None)
+    }
+}
+
 /// Which boards of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UserBoards {
@@ -112,12 +158,13 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<User>> {
-        let rows = self
-            .find::<Entity>()
-            .filter(Column::Id.is_in(ids.iter().map(|id| id.0)))
-            .all(self.read())
-            .await?;
-        Ok(rows.into_iter().map(User::from).collect())
+        let ids = self.list(ids.iter().map(|id| id.0));
+        let statement = self.statement(("users", 0), [ids], |scope, parameters| {
+            let named = scope.among(Column::Id, parameters.text(0));
+            let users = scope.find::<Entity>().filter(named);
+            users.select_only().columns(USER_COLUMNS).into_query()
+        });
+        Ok(row::all(self.read(), statement).await?)
     }
 
     /// Those of the users who share a board with the viewer, as owner or member; the viewer too.
