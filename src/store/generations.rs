@@ -169,12 +169,6 @@ struct GenerationRow {
     viewer_role: Option<String>,
 }
 
-#[derive(FromQueryResult)]
-struct CountRow {
-    board_id: sea_orm::prelude::Uuid,
-    count: i64,
-}
-
 /// A generation and how the viewer stands to its board.
 struct GenerationSeen {
     generation: Generation,
@@ -330,24 +324,6 @@ impl Scope {
             .offset(page.offset())
             .into_query();
         Query::select().expr(Expr::cust("*")).from_subquery(rows, Alias::new("page")).to_owned()
-    }
-
-    /// How many generations are on each of the boards; boards without any are left out.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn generation_counts(&self, boards: &[BoardId]) -> Result<Vec<(BoardId, i64)>> {
-        let rows = self
-            .find::<Entity>()
-            .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
-            .select_only()
-            .column(Column::BoardId)
-            .column_as(Column::Id.count(), "count")
-            .group_by(Column::BoardId)
-            .into_model::<CountRow>()
-            .all(self.read())
-            .await?;
-        Ok(rows.into_iter().map(|row| (row.board_id.into(), row.count)).collect())
     }
 }
 
