@@ -17,6 +17,7 @@ mod m20261122_000010_create_audit_events;
 mod m20261122_000011_index_tenants;
 mod m20261122_000012_keep_generation_counts;
 mod m20261122_000014_index_search;
+mod m20261122_000015_cover_lists;
 mod sql;
 
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000011_index_tenants::Migration),
             Box::new(m20261122_000012_keep_generation_counts::Migration),
             Box::new(m20261122_000014_index_search::Migration),
+            Box::new(m20261122_000015_cover_lists::Migration),
         ]
     }
 }

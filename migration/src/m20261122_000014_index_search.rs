@@ -11,30 +11,15 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        sql::run(manager, MEMBERSHIPS).await?;
         sql::run(manager, if sql::is_postgres(manager) { POSTGRES } else { SQLITE }).await
     }
 
     /// The extensions stay: others may use them by now.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let without = if sql::is_postgres(manager) { POSTGRES_WITHOUT } else { SQLITE_WITHOUT };
-        sql::run(manager, without).await?;
-        sql::run(manager, MEMBERSHIPS_WITHOUT).await
+        sql::run(manager, without).await
     }
 }
-
-/// The boards of a member are read from the index alone.
-const MEMBERSHIPS: &str = "
-CREATE INDEX board_members_of_user ON board_members (tenant_id, user_id, board_id)
-;
-DROP INDEX board_members_by_tenant_user
-";
-
-const MEMBERSHIPS_WITHOUT: &str = "
-CREATE INDEX board_members_by_tenant_user ON board_members (tenant_id, user_id)
-;
-DROP INDEX board_members_of_user
-";
 
 /// Whoever migrates may not be allowed the extensions, or the server may not have them: then search
 /// reads the tenant's public boards. The expressions are those of `store/search.rs`, to the letter. New
