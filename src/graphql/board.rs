@@ -15,7 +15,7 @@ use super::{
     },
     auditing::Trail,
     generation::GenerationObject,
-    loader::{CountOf, MembersOf, PageOf, UserById, load, load_list},
+    loader::{MembersOf, PageOf, UserById, load, load_list},
     member::MemberObject,
     session::Session,
     user::UserObject,
@@ -154,11 +154,8 @@ impl BoardObject {
         guard = "Anyone(TokenScope::GenerationsRead)",
         directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead))
     )]
-    async fn generation_count(&self, context: &Context<'_>) -> Result<i64> {
-        if !self.visible {
-            return Ok(0);
-        }
-        Ok(load(context, CountOf(self.board.id)).await?.unwrap_or_default())
+    async fn generation_count(&self) -> i64 {
+        if self.visible { self.board.generation_count } else { 0 }
     }
 }
 

@@ -58,9 +58,6 @@ pub(super) struct BoardById(pub(super) BoardId);
 /// The members of a board.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct MembersOf(pub(super) BoardId);
-/// The number of generations on a board.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct CountOf(pub(super) BoardId);
 /// A page of a board's generations.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PageOf(pub(super) GenerationPage);
@@ -193,16 +190,6 @@ impl BatchRead<MembersOf> for Loaders {
         let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
         let members = self.scope.members_of(&ids).await?;
         Ok(grouped(members.into_iter().map(|member| (MembersOf(member.board), member))))
-    }
-}
-
-impl BatchRead<CountOf> for Loaders {
-    type Value = i64;
-
-    async fn read(&self, keys: Vec<CountOf>) -> Result<HashMap<CountOf, i64>> {
-        let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
-        let counts = self.scope.generation_counts(&ids).await?;
-        Ok(counts.into_iter().map(|(board, count)| (CountOf(board), count)).collect())
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Board {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// How many generations are on it.
+    pub generation_count: i64,
 }
 
 impl From<boards::Model> for Board {
@@ -62,6 +64,7 @@ impl From<boards::Model> for Board {
             metadata: row.metadata,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            generation_count: row.generation_count,
         }
     }
 }
@@ -265,6 +268,7 @@ impl Scope {
             metadata: Set(Value::Object(new.metadata)),
             created_at: Set(now),
             updated_at: Set(now),
+            ..Default::default()
         };
         let board = Entity::insert(row).exec_with_returning(self.store().write()).await?;
         Ok(board.into())

@@ -1,14 +1,16 @@
 //! Ending generations by a user's hand: cancelled, or deleted; and all of a user who is shut out.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
     sea_query::{Expr, LockType, Query},
 };
+use uuid::Uuid;
 
 use super::{
     AuthorizedGeneration, Generation,
     entity::{
+        boards,
         generations::{Column, Entity},
         jobs,
     },
@@ -74,6 +76,7 @@ impl AuthorizedGeneration {
     pub async fn delete(self) -> Result<Generation> {
         let transaction = self.scope.store().begin().await?;
         self.delete_job(&transaction).await?;
+        lock_boards_of(&transaction, self.scope.tenant(), &[self.generation.id]).await?;
         let deleted = Entity::delete_many()
             .filter(Column::TenantId.eq(self.scope.tenant().0))
             .filter(Column::Id.eq(self.generation.id.0))
@@ -88,6 +91,35 @@ impl AuthorizedGeneration {
         self.scope.publish_generation(self.generation.board, self.generation.id);
         Ok(self.generation)
     }
+}
+
+/// Locks the boards that generations are on, before these are deleted. A deletion counts them off their
+/// board, and that of a board takes the board first: two who take locks in one order cannot deadlock.
+pub(super) async fn lock_boards_of(
+    transaction: &DatabaseTransaction,
+    tenant: TenantId,
+    generations: &[GenerationId],
+) -> Result<()> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(()); // The transaction is the only one that writes.
+    }
+    let of_generations = Entity::find()
+        .select_only()
+        .column(Column::BoardId)
+        .filter(Column::TenantId.eq(tenant.0))
+        .filter(Column::Id.is_in(generations.iter().map(|id| id.0)))
+        .into_query();
+    boards::Entity::find()
+        .select_only()
+        .column(boards::Column::Id)
+        .filter(boards::Column::TenantId.eq(tenant.0))
+        .filter(boards::Column::Id.in_subquery(of_generations))
+        .order_by_asc(boards::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple::<Uuid>()
+        .all(transaction)
+        .await?;
+    Ok(())
 }
 
 /// Cancels all that a user has queued or running, and says what and on which board. The caller holds
@@ -129,8 +161,8 @@ pub(super) async fn cancel_all_of(
     let rows = transaction.query_all(&cancel).await?;
     rows.iter()
         .map(|row| {
-            let id: uuid::Uuid = row.try_get("", "id")?;
-            let board: uuid::Uuid = row.try_get("", "board_id")?;
+            let id: Uuid = row.try_get("", "id")?;
+            let board: Uuid = row.try_get("", "board_id")?;
             Ok((id.into(), board.into()))
         })
         .collect()

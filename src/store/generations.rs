@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
-    sea_query::{Alias, Expr, Query, SelectStatement, UnionType},
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UnionType},
 };
 use serde_json::Value;
 
@@ -151,6 +151,16 @@ pub struct GenerationFilter {
     pub artifact_type: Option<ArtifactType>,
 }
 
+impl GenerationFilter {
+    fn apply(self, generations: Select<Entity>) -> Select<Entity> {
+        generations
+            .apply_if(self.status, |query, status| query.filter(Column::Status.eq(status.as_str())))
+            .apply_if(self.artifact_type, |query, kind| {
+                query.filter(Column::ArtifactType.eq(kind.as_str()))
+            })
+    }
+}
+
 /// A page of a board's generations, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GenerationPage {
@@ -167,12 +177,6 @@ struct GenerationRow {
     owner_id: sea_orm::prelude::Uuid,
     is_public: bool,
     viewer_role: Option<String>,
-}
-
-#[derive(FromQueryResult)]
-struct CountRow {
-    board_id: sea_orm::prelude::Uuid,
-    count: i64,
 }
 
 /// A generation and how the viewer stands to its board.
@@ -285,25 +289,42 @@ impl Scope {
         page: Page,
     ) -> Result<Vec<Generation>> {
         let generations = match filter.board {
-            Some(board) => self.find::<Entity>().filter(Column::BoardId.eq(board.0)),
+            Some(board) => filter
+                .apply(self.find::<Entity>().filter(Column::BoardId.eq(board.0)))
+                .limit(page.limit())
+                .offset(page.offset()),
+            // The rows are wide: they are read for those on the page alone.
             None => {
-                self.find::<Entity>().filter(Column::BoardId.in_subquery(self.visible_board_ids()))
+                let page = self.newest_visible(filter, page);
+                self.find::<Entity>().filter(Column::Id.in_subquery(page))
             }
         };
-        let rows = generations
-            .apply_if(filter.status, |query, status| {
-                query.filter(Column::Status.eq(status.as_str()))
-            })
-            .apply_if(filter.artifact_type, |query, kind| {
-                query.filter(Column::ArtifactType.eq(kind.as_str()))
-            })
-            .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::Id)
+        let rows = newest_first(generations).all(self.read()).await?;
+        rows.into_iter().map(Generation::try_from).collect()
+    }
+
+    /// The ids on a page of the newest generations of all boards that the viewer may see.
+    fn newest_visible(&self, filter: GenerationFilter, page: Page) -> SelectStatement {
+        let of = |boards: SimpleExpr| {
+            let generations = filter.apply(self.find::<Entity>().filter(boards));
+            newest_first(generations).select_only().column(Column::Id)
+        };
+        if !self.store().is_postgres() {
+            let visible = of(Column::BoardId.in_subquery(self.visible_board_ids()));
+            return visible.limit(page.limit()).offset(page.offset()).into_query();
+        }
+        // No board is read further than the page goes, however many generations it has.
+        let board = Expr::col((Entity, Column::BoardId)).equals(("visible", boards::Column::Id));
+        let of_board = of(board).column(Column::CreatedAt).limit(page.limit() + page.offset());
+        Query::select()
+            .column(("newest", Column::Id))
+            .from_subquery(self.visible_board_ids(), "visible")
+            .join_lateral(JoinType::InnerJoin, of_board.into_query(), "newest", Expr::cust("TRUE"))
+            .order_by(("newest", Column::CreatedAt), Order::Desc)
+            .order_by(("newest", Column::Id), Order::Desc)
             .limit(page.limit())
             .offset(page.offset())
-            .all(self.read())
-            .await?;
-        rows.into_iter().map(Generation::try_from).collect()
+            .to_owned()
     }
 
     /// Pages of generations of boards which the viewer has been found to see, in one statement
@@ -330,24 +351,6 @@ impl Scope {
             .offset(page.offset())
             .into_query();
         Query::select().expr(Expr::cust("*")).from_subquery(rows, Alias::new("page")).to_owned()
-    }
-
-    /// How many generations are on each of the boards; boards without any are left out.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn generation_counts(&self, boards: &[BoardId]) -> Result<Vec<(BoardId, i64)>> {
-        let rows = self
-            .find::<Entity>()
-            .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
-            .select_only()
-            .column(Column::BoardId)
-            .column_as(Column::Id.count(), "count")
-            .group_by(Column::BoardId)
-            .into_model::<CountRow>()
-            .all(self.read())
-            .await?;
-        Ok(rows.into_iter().map(|row| (row.board_id.into(), row.count)).collect())
     }
 }
 

@@ -122,7 +122,7 @@ macro_rules! entities {
 entities! {
     boards {
         id, tenant_id, owner_id, title, description, is_public, settings, metadata, created_at,
-        updated_at, title_folded, description_folded,
+        updated_at, title_folded, description_folded, generation_count,
     }
     board_members { id, tenant_id, board_id, user_id, role, invited_by, joined_at }
     generations {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Store, System, TenantStatus,
+    ending::lock_boards_of,
     entity::{
         generations::{self, Column},
         jobs, tenants,
@@ -142,6 +143,7 @@ impl ClosedTenant {
             .into_query();
         batch.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         let transaction = self.store.begin().await?;
+        lock_boards_of(&transaction, self.id, ids).await?;
         let removed = generations::Entity::delete_many()
             .filter(Column::Id.in_subquery(batch))
             .exec(&transaction)

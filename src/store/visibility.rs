@@ -30,6 +30,18 @@ impl Scope {
         ids
     }
 
+    /// The boards that the viewer may see, each in one of three parts: their own, private ones that they
+    /// are a member of, and public ones of others.
+    pub(super) fn visible_boards_apart(&self) -> [Select<boards::Entity>; 3] {
+        let of_others = || boards::Column::OwnerId.ne(self.viewer_uuid());
+        let joined = self
+            .find::<boards::Entity>()
+            .filter(boards::Column::Id.in_subquery(self.member_board_ids()))
+            .filter(is_public("FALSE"))
+            .filter(of_others());
+        [self.owned_boards(), joined, self.public_boards().filter(of_others())]
+    }
+
     /// The ids of all boards that the viewer owns or is a member of.
     pub(super) fn own_or_member_board_ids(&self) -> SelectStatement {
         let mut ids = ids_of(self.owned_boards());
@@ -42,7 +54,7 @@ impl Scope {
     }
 
     pub(super) fn public_boards(&self) -> Select<boards::Entity> {
-        self.find::<boards::Entity>().filter(boards::Column::IsPublic.eq(true))
+        self.find::<boards::Entity>().filter(is_public("TRUE"))
     }
 
     /// The ids of the boards on which the viewer has a membership row.
@@ -68,6 +80,11 @@ impl Scope {
             .into_query();
         SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(role)))
     }
+}
+
+/// The value stands in the statement: an index of public boards alone cannot be used for a parameter.
+fn is_public(value: &'static str) -> SimpleExpr {
+    Expr::col((boards::Entity, boards::Column::IsPublic)).eq(Expr::cust(value))
 }
 
 fn ids_of(boards: Select<boards::Entity>) -> SelectStatement {

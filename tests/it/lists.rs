@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp, sql, text};
+use crate::support::{Client, TestApp, on_postgres, sql, text};
 
 const SORTS: [&str; 4] = ["CREATED_ASC", "CREATED_DESC", "UPDATED_ASC", "UPDATED_DESC"];
 const SEARCH: &str = "query($q: String!, $l: Int, $o: Int) {
@@ -172,8 +172,15 @@ async fn found(client: &Client, query: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_search_ignores_case_and_takes_wildcards_as_letters() {
+    // Private boards are found by their members, public ones of others by an index.
     let app = TestApp::start().await;
-    let ada = app.user("ada");
+    let (ada, bob) = (app.user("ada"), app.user("bob"));
+    finds_in_any_case(&ada, &ada, false).await;
+    finds_in_any_case(&bob, &app.user("cy"), true).await;
+}
+
+/// `viewer` is the one who searches; nothing else that they may see would be found.
+async fn finds_in_any_case(owner: &Client, viewer: &Client, is_public: bool) {
     for title in [
         "Grüne ÄPFEL",
         "Lange Straße",
@@ -188,7 +195,7 @@ async fn a_search_ignores_case_and_takes_wildcards_as_letters() {
         "'quoted' \"twice\"",
         "ΣΊΣΥΦΟΣ",
     ] {
-        ada.board(title, false).await;
+        owner.board(title, is_public).await;
     }
     for (query, title) in [
         ("äpfel", "Grüne ÄPFEL"),
@@ -210,19 +217,19 @@ async fn a_search_ignores_case_and_takes_wildcards_as_letters() {
         ("σίσυφος", "ΣΊΣΥΦΟΣ"),
         ("  slash  ", "backslash"),
     ] {
-        let titles = found(&ada, query).await;
+        let titles = found(viewer, query).await;
         assert!(titles.contains(&title.to_owned()), "{query} must find {title}: {titles:?}");
         if query.trim() != "slash" {
             assert_eq!(titles.len(), 1, "{query}: {titles:?}");
         }
     }
     for query in ["%%", "__", "50_", "o%f", "\\\\", "apfel2"] {
-        assert!(found(&ada, query).await.is_empty(), "{query}");
+        assert!(found(viewer, query).await.is_empty(), "{query}");
     }
     for query in ["", "   ", &"x".repeat(256), "a\0"] {
-        ada.refused_input(SEARCH, json!({ "q": query }), &["query"]).await;
+        viewer.refused_input(SEARCH, json!({ "q": query }), &["query"]).await;
     }
-    found(&ada, &"ﷺ".repeat(255)).await;
+    found(viewer, &"ﷺ".repeat(255)).await;
 }
 
 #[tokio::test]
@@ -284,6 +291,59 @@ async fn a_search_finds_what_an_older_server_wrote() {
         assert_eq!(found(&ada, query).await, ["Old APPLES"], "{query}");
     }
     assert!(found(&ada, "50_").await.is_empty());
+    let open =
+        format!("UPDATE boards SET is_public = {}", if on_postgres() { "true" } else { "1" });
+    assert_eq!(sql::execute(&app, &open, []).await, 1);
+    let bob = app.user("bob");
+    for query in ["old apples", "APPLES", "0%", "Straße"] {
+        assert_eq!(found(&bob, query).await, ["Old APPLES"], "{query}");
+    }
+    let rename = "UPDATE boards SET title = 'Newer PEARS'";
+    assert_eq!(sql::execute(&app, rename, []).await, 1);
+    assert!(found(&bob, "apples").await.is_empty());
+    assert_eq!(found(&bob, "pears").await, ["Newer PEARS"]);
+}
+
+/// Boards of others come into the index when they become public, and leave it when they no longer are.
+#[tokio::test]
+async fn a_search_follows_boards_that_open_change_and_close() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.user("ada"), app.user("bob"));
+    let ids = [ada.board("needle one", false).await, ada.board("needle two", true).await];
+    let update = "mutation($i: UpdateBoardInput!) { updateBoard(input: $i) { id } }";
+    let change = async |change: Value| {
+        ada.data(update, json!({ "i": change })).await;
+    };
+    assert_eq!(found(&bob, "needle").await, ["needle two"]);
+    change(json!({ "id": ids[0], "isPublic": true })).await;
+    assert_eq!(found(&bob, "needle").await, ["needle one", "needle two"]);
+    change(json!({ "id": ids[1], "title": "hay", "description": "NEEDLE \"here\" too" })).await;
+    assert_eq!(found(&bob, "needle").await, ["needle one", "hay"], "title hits first");
+    assert_eq!(found(&bob, "\"HERE\" t").await, ["hay"]);
+    if !on_postgres() {
+        sql::execute(&app, "VACUUM", []).await;
+        assert_eq!(found(&bob, "needle").await, ["needle one", "hay"]);
+    }
+    change(json!({ "id": ids[0], "isPublic": false })).await;
+    assert_eq!(found(&bob, "needle").await, ["hay"]);
+    ada.data("mutation($id: UUID!) { deleteBoard(id: $id) }", json!({ "id": ids[1] })).await;
+    assert_eq!(found(&bob, "needle").await, Vec::<String>::new());
+    assert_eq!(found(&ada, "needle").await, ["needle one"]);
+}
+
+/// Without its index a text of three characters is not found: it is not looked for elsewhere.
+#[tokio::test]
+async fn on_sqlite_public_boards_are_searched_by_their_trigrams() {
+    if on_postgres() {
+        return; // The plans are looked at in plans.rs.
+    }
+    let app = TestApp::start().await;
+    app.user("ada").board("needle", true).await;
+    let bob = app.user("bob");
+    assert_eq!(found(&bob, "eed").await, ["needle"]);
+    assert_eq!(sql::execute(&app, "DELETE FROM board_texts", []).await, 1);
+    assert!(found(&bob, "eed").await.is_empty());
+    assert_eq!(found(&bob, "ee").await, ["needle"], "two characters have no trigram");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn applied(store: &Store) -> Vec<bool> {
     status.into_iter().map(|migration| migration.applied).collect()
 }
 
-/// Tables, columns, constraints and indexes, a line each.
+/// Tables, columns, constraints, indexes and triggers, a line each.
 async fn shape(connection: &DatabaseConnection) -> Vec<String> {
     let sql = match connection.get_database_backend() {
         DbBackend::Postgres => {
@@ -32,6 +32,10 @@ async fn shape(connection: &DatabaseConnection) -> Vec<String> {
              UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
                         WHERE connamespace = current_schema()::regnamespace
              UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
+             UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+             UNION ALL SELECT 'FUNCTION ' || proname FROM pg_proc p
+                        WHERE pronamespace = current_schema()::regnamespace
+                          AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
              ORDER BY line"
         }
         _ => "SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS line FROM sqlite_master ORDER BY line",

@@ -114,6 +114,9 @@ async fn what_crosses_tenants_is_set_aside_and_the_rest_keeps_its_dates() {
          UNION ALL SELECT id::text FROM tenants WHERE updated_at > '2025-12-31'"
     );
     assert_eq!(texts(&connection, &changed).await, Vec::<String>::new(), "a date moved");
+    let counted = "SELECT title || ': ' || generation_count FROM boards
+        WHERE generation_count = (SELECT count(*) FROM generations WHERE board_id = boards.id)";
+    assert_eq!(texts(&connection, counted).await, ["Holidays: 3"]);
 }
 
 #[tokio::test]

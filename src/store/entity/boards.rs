@@ -19,6 +19,8 @@ pub(crate) struct Model {
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) title_folded: Option<String>,
     pub(crate) description_folded: Option<String>,
+    /// Kept by triggers; never written here.
+    pub(crate) generation_count: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
