@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result};
+use async_graphql::{
+    Context, InputObject, Json, MaybeUndefined, Object, Result, parser::types::Field,
+};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,6 +17,7 @@ use super::{
     },
     auditing::Trail,
     generation::GenerationObject,
+    lean::{Fields, Lean},
     loader::{MembersOf, PageOf, UserById, load, load_list},
     member::MemberObject,
     session::Session,
@@ -33,15 +36,18 @@ const DESCRIPTION_MAX: usize = 10_000;
 const QUERY_MAX: usize = 255;
 
 /// A shared board of generated media.
-pub(super) struct BoardObject {
+pub(super) struct BoardFields {
     board: Arc<Board>,
     /// False in the answer to a member who has just left a private board.
     visible: bool,
 }
 
+/// A board as a field shows it.
+pub(super) type BoardObject = Lean<BoardFields>;
+
 impl From<Arc<Board>> for BoardObject {
     fn from(board: Arc<Board>) -> Self {
-        Self { board, visible: true }
+        Self(BoardFields { board, visible: true })
     }
 }
 
@@ -58,7 +64,7 @@ pub(super) fn objects(boards: Vec<Board>) -> Vec<BoardObject> {
 /// A board on which generations are collected. Private boards are seen by their owner and members,
 /// public ones by everyone in the tenant.
 #[Object(name = "Board")]
-impl BoardObject {
+impl BoardFields {
     /// Id of the board.
     async fn id(&self) -> Uuid {
         self.board.id.into()
@@ -156,6 +162,24 @@ impl BoardObject {
     )]
     async fn generation_count(&self) -> i64 {
         if self.visible { self.board.generation_count } else { 0 }
+    }
+}
+
+impl Fields for BoardFields {
+    fn is_at_hand(field: &Field) -> bool {
+        matches!(
+            field.name.node.as_str(),
+            "id" | "tenantId"
+                | "ownerId"
+                | "title"
+                | "description"
+                | "isPublic"
+                | "settings"
+                | "metadata"
+                | "createdAt"
+                | "updatedAt"
+                | "generationCount"
+        )
     }
 }
 
@@ -433,7 +457,7 @@ impl BoardMutations {
         let (board_id, member) = (BoardId(board_id), UserId(user_id));
         let board = scope.authorize_removal(board_id, member).await?.remove_member(member).await?;
         let visible = board.is_public || scope.user()? != member;
-        Ok(BoardObject { board: Arc::new(board), visible })
+        Ok(Lean(BoardFields { board: Arc::new(board), visible }))
     }
 
     /// Gives a member of a board another role.

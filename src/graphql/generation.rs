@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Json, Object, Result, SimpleObject};
+use async_graphql::{
+    Context, InputObject, Json, Object, Result, SimpleObject, parser::types::Field,
+};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,6 +14,7 @@ use super::{
     arguments::{ArtifactType, GenerationStatus, cost, list_cost, object, page},
     auditing::Trail,
     board::BoardObject,
+    lean::{Fields, Lean},
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
     loader::{BoardById, LineageOf, TagsOf, load, load_list},
     session::Session,
@@ -28,17 +31,20 @@ use crate::{
 };
 
 /// A generation of media.
-pub(super) struct GenerationObject(Arc<Generation>);
+pub(super) struct GenerationFields(Arc<Generation>);
+
+/// A generation as a field shows it.
+pub(super) type GenerationObject = Lean<GenerationFields>;
 
 impl From<Arc<Generation>> for GenerationObject {
     fn from(generation: Arc<Generation>) -> Self {
-        Self(generation)
+        Self(GenerationFields(generation))
     }
 }
 
 impl From<Generation> for GenerationObject {
     fn from(generation: Generation) -> Self {
-        Self(Arc::new(generation))
+        Arc::new(generation).into()
     }
 }
 
@@ -56,7 +62,7 @@ pub(super) struct AdditionalFile {
 
 /// One artifact that was generated or uploaded, or is being made.
 #[Object(name = "Generation")]
-impl GenerationObject {
+impl GenerationFields {
     /// Id of the generation.
     async fn id(&self) -> Uuid {
         self.0.id.into()
@@ -232,6 +238,31 @@ impl GenerationObject {
         }
         let tags = load_list(context, TagsOf(self.0.id)).await?;
         Ok(tags.iter().cloned().map(TagObject::from).collect())
+    }
+}
+
+impl Fields for GenerationFields {
+    fn is_at_hand(field: &Field) -> bool {
+        matches!(
+            field.name.node.as_str(),
+            "id" | "tenantId"
+                | "boardId"
+                | "userId"
+                | "generatorName"
+                | "artifactType"
+                | "storageUrl"
+                | "thumbnailUrl"
+                | "inputParams"
+                | "outputMetadata"
+                | "externalJobId"
+                | "status"
+                | "progress"
+                | "errorMessage"
+                | "startedAt"
+                | "completedAt"
+                | "createdAt"
+                | "updatedAt"
+        )
     }
 }
 

@@ -1,24 +1,31 @@
 //! Members of boards.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Object, Result, parser::types::Field};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{arguments::BoardRole, user::UserObject};
+use super::{
+    arguments::BoardRole,
+    lean::{Fields, Lean, all_at_hand},
+    user::{UserFields, UserObject},
+};
 use crate::store::Membership;
 
 /// A user's membership of a board.
-pub(super) struct MemberObject(Membership);
+pub(super) struct MemberFields(Membership);
+
+/// A membership as a field shows it.
+pub(super) type MemberObject = Lean<MemberFields>;
 
 impl From<Membership> for MemberObject {
     fn from(membership: Membership) -> Self {
-        Self(membership)
+        Self(MemberFields(membership))
     }
 }
 
 /// A user's membership of a board.
 #[Object(name = "BoardMember")]
-impl MemberObject {
+impl MemberFields {
     /// Id of the membership.
     async fn id(&self) -> Uuid {
         self.0.id.into()
@@ -59,6 +66,16 @@ impl MemberObject {
         match self.0.invited_by {
             Some(inviter) => UserObject::load(context, inviter).await.map(Some),
             None => Ok(None),
+        }
+    }
+}
+
+impl Fields for MemberFields {
+    fn is_at_hand(field: &Field) -> bool {
+        match field.name.node.as_str() {
+            "id" | "boardId" | "userId" | "role" | "invitedBy" | "joinedAt" => true,
+            "user" => all_at_hand::<UserFields>(field),
+            _ => false,
         }
     }
 }

@@ -20,6 +20,7 @@ mod generation;
 mod generator;
 mod invitation;
 mod label;
+mod lean;
 mod limits;
 mod lineage;
 mod loader;

@@ -1,6 +1,6 @@
 //! Users: the type and the queries.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Object, Result, parser::types::Field};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -8,6 +8,7 @@ use super::{
     access::{AnySignedIn, Anyone, Caller, SignedIn, access, granted},
     arguments::cost,
     board::BoardObject,
+    lean::{Fields, Lean},
     loader::{BoardsOf, SharesBoard, load, load_list},
     people::TenantRole,
     session::Session,
@@ -18,15 +19,18 @@ use crate::{
 };
 
 /// A user of the tenant.
-pub(super) struct UserObject(User);
+pub(super) struct UserFields(User);
+
+/// A user as a field shows them.
+pub(super) type UserObject = Lean<UserFields>;
 
 impl From<User> for UserObject {
     fn from(user: User) -> Self {
-        Self(user)
+        Self(UserFields(user))
     }
 }
 
-impl UserObject {
+impl UserFields {
     fn is_caller(&self, context: &Context<'_>) -> Result<bool> {
         Ok(Session::scope_of(context)?.viewer() == Viewer::User(self.0.id))
     }
@@ -34,7 +38,7 @@ impl UserObject {
 
 /// A user of the tenant. What only concerns the user themselves is null for everyone else.
 #[Object(name = "User")]
-impl UserObject {
+impl UserFields {
     /// Id of the user.
     async fn id(&self) -> Uuid {
         self.0.id.into()
@@ -117,6 +121,22 @@ impl UserObject {
     async fn member_boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
         let boards = load_list(context, BoardsOf(self.0.id, UserBoards::Member)).await?;
         Ok(boards.iter().cloned().map(BoardObject::from).collect())
+    }
+}
+
+impl Fields for UserFields {
+    fn is_at_hand(field: &Field) -> bool {
+        matches!(
+            field.name.node.as_str(),
+            "id" | "tenantId"
+                | "authProvider"
+                | "authSubject"
+                | "displayName"
+                | "avatarUrl"
+                | "tenantRole"
+                | "createdAt"
+                | "updatedAt"
+        )
     }
 }
 
