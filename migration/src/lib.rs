@@ -15,6 +15,7 @@ mod m20261122_000008_create_access_tokens;
 mod m20261122_000009_create_invitations;
 mod m20261122_000010_create_audit_events;
 mod m20261122_000011_index_tenants;
+mod m20261122_000013_index_connections;
 mod sql;
 
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_create_invitations::Migration),
             Box::new(m20261122_000010_create_audit_events::Migration),
             Box::new(m20261122_000011_index_tenants::Migration),
+            Box::new(m20261122_000013_index_connections::Migration),
         ]
     }
 }

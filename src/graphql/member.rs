@@ -1,5 +1,7 @@
 //! Members of boards.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Object, Result};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -8,10 +10,17 @@ use super::{arguments::BoardRole, user::UserObject};
 use crate::store::Membership;
 
 /// A user's membership of a board.
-pub(super) struct MemberObject(Membership);
+#[derive(Clone)]
+pub(super) struct MemberObject(Arc<Membership>);
 
 impl From<Membership> for MemberObject {
     fn from(membership: Membership) -> Self {
+        Self(Arc::new(membership))
+    }
+}
+
+impl From<Arc<Membership>> for MemberObject {
+    fn from(membership: Arc<Membership>) -> Self {
         Self(membership)
     }
 }

@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod auditing;
 mod board;
+mod board_connections;
 mod charging;
 mod completion;
 mod connection;

@@ -9,6 +9,7 @@ use super::{
     access_token::{AccessTokenMutations, AccessTokenQueries},
     audit::AuditQueries,
     board::{BoardMutations, BoardQueries},
+    board_connections::BoardConnectionQueries,
     charging::Charging,
     completion::Shapes,
     generation::{GenerationMutations, GenerationQueries},
@@ -21,7 +22,7 @@ use super::{
     upload::UploadMutations,
     user::UserQueries,
 };
-use crate::{artifacts::Artifacts, audit::AuditLog, generators::Registry};
+use crate::{artifacts::Artifacts, audit::AuditLog, domain::CursorKey, generators::Registry};
 
 /// Reading: every field says by `@access` who may call it.
 #[derive(MergedObject, Default)]
@@ -29,6 +30,7 @@ use crate::{artifacts::Artifacts, audit::AuditLog, generators::Registry};
 pub struct Query(
     UserQueries,
     BoardQueries,
+    BoardConnectionQueries,
     GenerationQueries,
     GeneratorQueries,
     TagQueries,
@@ -62,6 +64,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Where changes and refusals are recorded.
     pub audit: AuditLog,
+    /// What the cursors of lists are sealed with.
+    pub cursors: CursorKey,
 }
 
 /// The schema over its services.
@@ -71,6 +75,7 @@ pub fn build(services: Services, limits: Limits, introspection: bool) -> BoardsS
     let builder = builder()
         .data(services.artifacts)
         .data(services.registry)
+        .data(services.cursors)
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)
         .extension(Masking { limits, shapes, audit: services.audit })

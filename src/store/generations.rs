@@ -3,24 +3,25 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
     sea_query::{Alias, Expr, Query, SelectStatement, UnionType},
 };
 use serde_json::Value;
 
 use super::{
-    Scope, Viewer, corrupt,
+    Placed, Scope, Slice, Viewer, corrupt,
     entity::{
         boards,
         generations::{self, Column, Entity},
     },
+    keyset::{Keyset, numbered, rows_of},
 };
 use crate::{
     access::policy,
     domain::{
-        ArtifactType, BoardId, GenerationId, GenerationStatus, JsonObject, Page, Permission,
-        Relation, TenantId, UserId,
+        ArtifactType, BoardId, GenerationId, GenerationStatus, JsonObject, ListPosition,
+        ListWindow, Page, Permission, Relation, TenantId, UserId,
     },
     error::{Error, Result},
 };
@@ -68,6 +69,13 @@ pub struct Generation {
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Generation {
+    /// Where it stands in lists of generations.
+    pub(super) fn position(&self) -> ListPosition {
+        ListPosition::new(self.created_at, self.id)
+    }
 }
 
 /// One generation that another was made from.
@@ -158,6 +166,15 @@ pub struct GenerationPage {
     pub board: BoardId,
     /// The window.
     pub page: Page,
+}
+
+/// A window of a board's generations, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GenerationWindow {
+    /// The board.
+    pub board: BoardId,
+    /// The window.
+    pub window: ListWindow,
 }
 
 #[derive(FromQueryResult)]
@@ -284,26 +301,28 @@ impl Scope {
         filter: GenerationFilter,
         page: Page,
     ) -> Result<Vec<Generation>> {
+        let rows = newest_first(self.recent(filter))
+            .limit(page.limit())
+            .offset(page.offset())
+            .all(self.read())
+            .await?;
+        rows.into_iter().map(Generation::try_from).collect()
+    }
+
+    pub(super) fn recent(&self, filter: GenerationFilter) -> Select<Entity> {
         let generations = match filter.board {
             Some(board) => self.find::<Entity>().filter(Column::BoardId.eq(board.0)),
             None => {
                 self.find::<Entity>().filter(Column::BoardId.in_subquery(self.visible_board_ids()))
             }
         };
-        let rows = generations
+        generations
             .apply_if(filter.status, |query, status| {
                 query.filter(Column::Status.eq(status.as_str()))
             })
             .apply_if(filter.artifact_type, |query, kind| {
                 query.filter(Column::ArtifactType.eq(kind.as_str()))
             })
-            .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::Id)
-            .limit(page.limit())
-            .offset(page.offset())
-            .all(self.read())
-            .await?;
-        rows.into_iter().map(Generation::try_from).collect()
     }
 
     /// Pages of generations of boards which the viewer has been found to see, in one statement
@@ -332,6 +351,35 @@ impl Scope {
         Query::select().expr(Expr::cust("*")).from_subquery(rows, Alias::new("page")).to_owned()
     }
 
+    /// Windows of boards which the viewer has been found to see, in their order, in one statement as
+    /// [`Scope::generation_pages`] has it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn generation_windows(
+        &self,
+        windows: &[GenerationWindow],
+    ) -> Result<Vec<Slice<Placed<Generation>>>> {
+        let Some(query) = numbered(windows.iter().map(|one| self.generation_window(*one))) else {
+            return Ok(Vec::new());
+        };
+        let statement = self.store().backend().build(&query);
+        let mut found: Vec<Vec<Placed<Generation>>> = vec![Vec::new(); windows.len()];
+        for row in self.read().query_all_raw(statement).await? {
+            let generation =
+                Generation::try_from(generations::Model::from_query_result(&row, "")?)?;
+            let position = generation.position();
+            rows_of(&mut found, &row)?.push(Placed::new(generation, position));
+        }
+        Ok(found.into_iter().zip(windows).map(|(rows, one)| Slice::new(rows, one.window)).collect())
+    }
+
+    fn generation_window(&self, one: GenerationWindow) -> SelectStatement {
+        let mut rows = self.find::<Entity>().filter(Column::BoardId.eq(one.board.0)).into_query();
+        newest().page(&mut rows, one.window);
+        rows
+    }
+
     /// How many generations are on each of the boards; boards without any are left out.
     ///
     /// # Errors
@@ -349,6 +397,11 @@ impl Scope {
             .await?;
         Ok(rows.into_iter().map(|row| (row.board_id.into(), row.count)).collect())
     }
+}
+
+/// The order of every list of generations.
+pub(super) fn newest() -> Keyset {
+    Keyset::new(Column::CreatedAt, Column::Id, Order::Desc)
 }
 
 fn newest_first(generations: Select<Entity>) -> Select<Entity> {

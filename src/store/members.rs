@@ -2,20 +2,26 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, JoinType,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
+    IntoActiveModel, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    RelationDef, SelectTwo, sea_query::SelectStatement,
 };
+use uuid::Uuid;
 
 use super::{
-    AuthorizedBoard, Board, Scope, User, corrupt,
+    AuthorizedBoard, Board, Placed, Scope, Slice, User, corrupt,
     entity::{
         board_members::{self, Column, Entity},
         users,
     },
-    is_foreign_key_violation, is_unique_violation, now,
+    is_foreign_key_violation, is_unique_violation,
+    keyset::{Keyset, numbered, rows_of},
+    now,
 };
 use crate::{
-    domain::{BoardId, MemberId, MemberRole, Permission, Relation, UserId},
+    domain::{
+        BoardId, ListPosition, ListWindow, MemberId, MemberRole, Permission, Relation, UserId,
+    },
     error::{Error, Result},
 };
 
@@ -34,6 +40,15 @@ pub struct Membership {
     pub invited_by: Option<UserId>,
     /// Since when.
     pub joined_at: DateTime<Utc>,
+}
+
+/// A window of a board's members, in the order of joining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MemberWindow {
+    /// The board.
+    pub board: BoardId,
+    /// The window.
+    pub window: ListWindow,
 }
 
 impl Membership {
@@ -56,20 +71,70 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn members_of(&self, boards: &[BoardId]) -> Result<Vec<Membership>> {
-        let to_user: sea_orm::RelationDef = Entity::belongs_to(users::Entity)
-            .from((Column::TenantId, Column::UserId))
-            .to((users::Column::TenantId, users::Column::Id))
-            .into();
         let rows = self
-            .find::<Entity>()
+            .memberships()
             .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
-            .join(JoinType::InnerJoin, to_user)
-            .select_also(users::Entity)
             .order_by_asc(Column::JoinedAt)
             .order_by_asc(Column::Id)
             .all(self.read())
             .await?;
         rows.into_iter().filter_map(|(row, user)| Some(Membership::read(&row, user?))).collect()
+    }
+
+    /// Windows of the members of boards which the viewer has been found to see, in their order, in
+    /// one statement whose every branch reads its rows from the index of its board.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn member_windows(
+        &self,
+        windows: &[MemberWindow],
+    ) -> Result<Vec<Slice<Placed<Membership>>>> {
+        let Some(query) = numbered(windows.iter().map(|one| self.member_window(*one))) else {
+            return Ok(Vec::new());
+        };
+        let statement = self.store().backend().build(&query);
+        let mut found: Vec<Vec<Placed<Membership>>> = vec![Vec::new(); windows.len()];
+        for row in self.read().query_all_raw(statement).await? {
+            let user = users::Model::from_query_result(&row, "B_")?;
+            let member = board_members::Model::from_query_result(&row, "A_")?;
+            let position = ListPosition::new(member.joined_at, member.id);
+            rows_of(&mut found, &row)?
+                .push(Placed::new(Membership::read(&member, user)?, position));
+        }
+        Ok(found.into_iter().zip(windows).map(|(rows, one)| Slice::new(rows, one.window)).collect())
+    }
+
+    fn member_window(&self, one: MemberWindow) -> SelectStatement {
+        let mut rows = self.memberships().filter(Column::BoardId.eq(one.board.0)).into_query();
+        Keyset::new(Column::JoinedAt, Column::Id, Order::Asc).page(&mut rows, one.window);
+        rows
+    }
+
+    /// How many members each of the boards has; boards without any are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn member_counts(&self, boards: &[BoardId]) -> Result<Vec<(BoardId, i64)>> {
+        let rows: Vec<(Uuid, i64)> = self
+            .find::<Entity>()
+            .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
+            .select_only()
+            .column(Column::BoardId)
+            .column_as(Column::Id.count(), "count")
+            .group_by(Column::BoardId)
+            .into_tuple()
+            .all(self.read())
+            .await?;
+        Ok(rows.into_iter().map(|(board, count)| (board.into(), count)).collect())
+    }
+
+    fn memberships(&self) -> SelectTwo<Entity, users::Entity> {
+        let to_user: RelationDef = Entity::belongs_to(users::Entity)
+            .from((Column::TenantId, Column::UserId))
+            .to((users::Column::TenantId, users::Column::Id))
+            .into();
+        self.find::<Entity>().join(JoinType::InnerJoin, to_user).select_also(users::Entity)
     }
 
     /// The board, if the viewer may take `member` off it: admins and the owner may take off anyone,
