@@ -77,8 +77,8 @@ impl BoardConnectionQueries {
     ) -> Result<CountedConnection<BoardObject>> {
         let scope = Session::scope_of(context)?;
         let sort: domain::SortOrder = sort.unwrap_or(SortOrder::UpdatedDesc).into();
-        let list = (CursorList::PublicBoards, scope.tenant());
-        let walk = Walk::new(context, list, &format!("{sort:?}"))?;
+        let arguments = format!("{sort:?}");
+        let walk = Walk::new(context, (CursorList::PublicBoards, scope.tenant()), &arguments)?;
         let (after, before) = (after.as_deref(), before.as_deref());
         let window = walk.window(PageRequest { first, after, last, before })?;
         let boards = scope.public_board_window(sort, window).await?;
@@ -111,8 +111,8 @@ impl BoardConnectionQueries {
         let text = validator.text("query", &query, QUERY_MAX);
         validator.finish()?;
         let scope = Session::scope_of(context)?;
-        let list = (CursorList::FoundBoards, scope.tenant());
-        let walk = Walk::new(context, list, &format!("{} {text}", scope.user()?))?;
+        let arguments = format!("{} {text}", scope.user()?);
+        let walk = Walk::new(context, (CursorList::FoundBoards, scope.tenant()), &arguments)?;
         let (after, before) = (after.as_deref(), before.as_deref());
         let window = walk.window(PageRequest { first, after, last, before })?;
         let boards = scope.found_board_window(&text, window).await?;

@@ -5,6 +5,7 @@ use async_graphql::{
     ComplexObject, Context, OutputType, SimpleObject,
     connection::{Edge, EmptyFields, PageInfo},
 };
+use tokio::sync::OnceCell;
 
 use super::{
     arguments::list_cost,
@@ -55,14 +56,18 @@ pub(super) struct CountedConnection<T: OutputType> {
     page_info: PageInfo,
     #[graphql(skip)]
     total: Total,
+    #[graphql(skip)]
+    counted: OnceCell<u64>,
 }
 
 #[ComplexObject]
 impl<T: OutputType> CountedConnection<T> {
     /// How long the whole list is for the caller, all pages together. It is counted when it is
     /// asked for.
+    #[graphql(complexity = 10)]
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<u64> {
-        Ok(self.total.count(context).await?)
+        // By several names it is asked for at once, and counted once.
+        Ok(*self.counted.get_or_try_init(|| self.total.count(context)).await?)
     }
 }
 
@@ -160,7 +165,7 @@ impl Walk {
     ) -> CountedConnection<T> {
         let page = self.page(slice, window, |placed| placed.position, |placed| node(placed.row));
         let Connection { edges, nodes, page_info } = page;
-        CountedConnection { edges, nodes, page_info, total }
+        CountedConnection { edges, nodes, page_info, total, counted: OnceCell::new() }
     }
 
     /// A page of a list that is empty whatever the window.

@@ -334,8 +334,8 @@ impl GenerationQueries {
         };
         let is_there = finds_its_board(scope, filter).await?;
         let arguments = format!("{} {filter:?}", scope.user()?);
-        let list = (CursorList::RecentGenerations, scope.tenant());
-        let walk = Walk::new(context, list, &arguments)?;
+        let recent = (CursorList::RecentGenerations, scope.tenant());
+        let walk = Walk::new(context, recent, &arguments)?;
         let (after, before) = (after.as_deref(), before.as_deref());
         let window = walk.window(PageRequest { first, after, last, before })?;
         if !is_there {

@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel,
-    Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, Query},
 };
 use serde_json::Value;
 
@@ -13,7 +16,7 @@ use super::{
         boards::{self, Column, Entity},
         generations, jobs,
     },
-    keyset::Keyset,
+    keyset::{Keyset, numbered},
     now,
 };
 use crate::{
@@ -204,7 +207,10 @@ impl Scope {
         window: ListWindow,
     ) -> Result<Slice<Placed<Board>>> {
         self.user()?;
-        self.board_window(self.boards_as(role), sort, window).await
+        match role {
+            BoardQueryRole::Any => self.any_board_window(sort, window).await,
+            _ => self.board_window(self.boards_as(role), sort, window).await,
+        }
     }
 
     /// How many boards the viewer owns or is a member of.
@@ -282,12 +288,33 @@ impl Scope {
         let (column, order) = sort_key(sort);
         Keyset::new(column, Column::Id, order).page(QuerySelect::query(&mut boards), window);
         let rows = boards.all(self.read()).await?;
-        Ok(Slice::new(rows, window).map(|row| {
-            let at =
-                if matches!(column, Column::CreatedAt) { row.created_at } else { row.updated_at };
-            let position = ListPosition::new(at, row.id);
-            Placed::new(row.into(), position)
-        }))
+        Ok(Slice::new(rows, window).map(|row| placed(row, sort)))
+    }
+
+    /// The first of the viewer's own and the first of those shared with them, and of these the first:
+    /// an index has the order of the former, and of the latter none.
+    async fn any_board_window(
+        &self,
+        sort: SortOrder,
+        window: ListWindow,
+    ) -> Result<Slice<Placed<Board>>> {
+        let (column, order) = sort_key(sort);
+        let own = Column::OwnerId.eq(self.viewer_uuid());
+        let shared = self.boards_as(BoardQueryRole::Member).filter(own.not());
+        let branches = [self.owned_boards(), shared].map(|boards| {
+            let mut rows = boards.into_query();
+            Keyset::new(column, Column::Id, order.clone()).page(&mut rows, window);
+            rows
+        });
+        let Some(both) = numbered(branches, "tenant_id", self.tenant()) else {
+            return Ok(Slice::new(Vec::new(), window));
+        };
+        let mut rows = Query::select().expr(Expr::cust("*")).from_subquery(both, "both").to_owned();
+        let keys = Keyset::of_alias("both", column, Column::Id, order);
+        keys.read(&mut rows, window, window.rows() as u64 + 1);
+        let statement = self.store().backend().build(&rows);
+        let rows = boards::Model::find_by_statement(statement).all(self.read()).await?;
+        Ok(Slice::new(rows, window).map(|row| placed(row, sort)))
     }
 
     /// Those of the boards that the viewer may see.
@@ -402,6 +429,15 @@ impl AuthorizedBoard {
         self.scope.publish_board(self.board.id);
         Ok(self.board)
     }
+}
+
+fn placed(row: boards::Model, sort: SortOrder) -> Placed<Board> {
+    let at = match sort {
+        SortOrder::CreatedAsc | SortOrder::CreatedDesc => row.created_at,
+        SortOrder::UpdatedAsc | SortOrder::UpdatedDesc => row.updated_at,
+    };
+    let position = ListPosition::new(at, row.id);
+    Placed::new(row.into(), position)
 }
 
 fn sort_key(sort: SortOrder) -> (Column, Order) {

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
-    sea_query::{Alias, Expr, Query, SelectStatement, UnionType},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType},
 };
 use serde_json::Value;
 
@@ -316,13 +316,7 @@ impl Scope {
                 self.find::<Entity>().filter(Column::BoardId.in_subquery(self.visible_board_ids()))
             }
         };
-        generations
-            .apply_if(filter.status, |query, status| {
-                query.filter(Column::Status.eq(status.as_str()))
-            })
-            .apply_if(filter.artifact_type, |query, kind| {
-                query.filter(Column::ArtifactType.eq(kind.as_str()))
-            })
+        generations.filter(matches(filter, ColumnTrait::into_expr))
     }
 
     /// Pages of generations of boards which the viewer has been found to see, in one statement
@@ -360,7 +354,9 @@ impl Scope {
         &self,
         windows: &[GenerationWindow],
     ) -> Result<Vec<Slice<Placed<Generation>>>> {
-        let Some(query) = numbered(windows.iter().map(|one| self.generation_window(*one))) else {
+        let everything = GenerationFilter::default();
+        let pages = windows.iter().map(|one| on_board(one.board, everything, one.window));
+        let Some(query) = numbered(pages, "tenant_id", self.tenant()) else {
             return Ok(Vec::new());
         };
         let statement = self.store().backend().build(&query);
@@ -372,12 +368,6 @@ impl Scope {
             rows_of(&mut found, &row)?.push(Placed::new(generation, position));
         }
         Ok(found.into_iter().zip(windows).map(|(rows, one)| Slice::new(rows, one.window)).collect())
-    }
-
-    fn generation_window(&self, one: GenerationWindow) -> SelectStatement {
-        let mut rows = self.find::<Entity>().filter(Column::BoardId.eq(one.board.0)).into_query();
-        newest().page(&mut rows, one.window);
-        rows
     }
 
     /// How many generations are on each of the boards; boards without any are left out.
@@ -402,6 +392,26 @@ impl Scope {
 /// The order of every list of generations.
 pub(super) fn newest() -> Keyset {
     Keyset::new(Column::CreatedAt, Column::Id, Order::Desc)
+}
+
+/// A window of a board, for [`numbered`].
+pub(super) fn on_board(
+    board: BoardId,
+    filter: GenerationFilter,
+    window: ListWindow,
+) -> SelectStatement {
+    let on_board = Column::BoardId.eq(board.0);
+    let matching = matches(filter, ColumnTrait::into_expr);
+    let mut rows = Entity::find().filter(on_board).filter(matching).into_query();
+    newest().page(&mut rows, window);
+    rows
+}
+
+/// What a filter asks of a generation, whose columns are at hand as `column` has it.
+pub(super) fn matches(filter: GenerationFilter, column: impl Fn(Column) -> Expr) -> Condition {
+    let status = filter.status.map(|status| column(Column::Status).eq(status.as_str()));
+    let kind = filter.artifact_type.map(|kind| column(Column::ArtifactType).eq(kind.as_str()));
+    Condition::all().add_option(status).add_option(kind)
 }
 
 fn newest_first(generations: Select<Entity>) -> Select<Entity> {

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use crate::{
-    domain::{ListPosition, ListWindow},
+    domain::{ListPosition, ListWindow, TenantId},
     error::{Error, Result},
 };
 
@@ -123,15 +123,22 @@ pub(super) fn rows_of<'a, T>(found: &'a mut [Vec<T>], row: &QueryResult) -> Resu
     rows.ok_or_else(|| Error::internal("a row of no window"))
 }
 
-/// Several windows in one statement, each row with the number of its window.
+/// Several windows in one statement, each row with the number of its window. Of each only the rows of
+/// the tenant, which `column` of them names.
+///
+/// The tenant is asked for here and not in the windows: `PostgreSQL` does not know that all on a board
+/// is of one tenant, takes both together for almost nothing, and sorts ten thousand rows for a page.
 pub(super) fn numbered(
     windows: impl IntoIterator<Item = SelectStatement>,
+    column: &'static str,
+    tenant: TenantId,
 ) -> Option<SelectStatement> {
     let mut branches = (0_i32..).zip(windows).map(|(number, rows)| {
         Query::select()
             .expr(Expr::cust("*"))
             .expr_as(Expr::val(number), WINDOW)
             .from_subquery(rows, Alias::new("page"))
+            .and_where(Expr::col(column).eq(tenant.0))
             .to_owned()
     });
     let mut all = branches.next()?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
     IntoActiveModel, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    RelationDef, SelectTwo, sea_query::SelectStatement,
+    RelationDef, Select, SelectTwo, sea_query::SelectStatement,
 };
 use uuid::Uuid;
 
@@ -71,8 +71,7 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn members_of(&self, boards: &[BoardId]) -> Result<Vec<Membership>> {
-        let rows = self
-            .memberships()
+        let rows = with_users(self.find())
             .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
             .order_by_asc(Column::JoinedAt)
             .order_by_asc(Column::Id)
@@ -90,7 +89,8 @@ impl Scope {
         &self,
         windows: &[MemberWindow],
     ) -> Result<Vec<Slice<Placed<Membership>>>> {
-        let Some(query) = numbered(windows.iter().map(|one| self.member_window(*one))) else {
+        let pages = windows.iter().map(|one| member_window(*one));
+        let Some(query) = numbered(pages, "A_tenant_id", self.tenant()) else {
             return Ok(Vec::new());
         };
         let statement = self.store().backend().build(&query);
@@ -103,12 +103,6 @@ impl Scope {
                 .push(Placed::new(Membership::read(&member, user)?, position));
         }
         Ok(found.into_iter().zip(windows).map(|(rows, one)| Slice::new(rows, one.window)).collect())
-    }
-
-    fn member_window(&self, one: MemberWindow) -> SelectStatement {
-        let mut rows = self.memberships().filter(Column::BoardId.eq(one.board.0)).into_query();
-        Keyset::new(Column::JoinedAt, Column::Id, Order::Asc).page(&mut rows, one.window);
-        rows
     }
 
     /// How many members each of the boards has; boards without any are left out.
@@ -127,14 +121,6 @@ impl Scope {
             .all(self.read())
             .await?;
         Ok(rows.into_iter().map(|(board, count)| (board.into(), count)).collect())
-    }
-
-    fn memberships(&self) -> SelectTwo<Entity, users::Entity> {
-        let to_user: RelationDef = Entity::belongs_to(users::Entity)
-            .from((Column::TenantId, Column::UserId))
-            .to((users::Column::TenantId, users::Column::Id))
-            .into();
-        self.find::<Entity>().join(JoinType::InnerJoin, to_user).select_also(users::Entity)
     }
 
     /// The board, if the viewer may take `member` off it: admins and the owner may take off anyone,
@@ -164,6 +150,22 @@ impl Scope {
             .is_some();
         if exists { Ok(()) } else { Err(Error::NotFound("User")) }
     }
+}
+
+/// A window of a board, for [`numbered`].
+fn member_window(one: MemberWindow) -> SelectStatement {
+    let on_board = Column::BoardId.eq(one.board.0);
+    let mut rows = with_users(Entity::find()).filter(on_board).into_query();
+    Keyset::new(Column::JoinedAt, Column::Id, Order::Asc).page(&mut rows, one.window);
+    rows
+}
+
+fn with_users(members: Select<Entity>) -> SelectTwo<Entity, users::Entity> {
+    let to_user: RelationDef = Entity::belongs_to(users::Entity)
+        .from((Column::TenantId, Column::UserId))
+        .to((users::Column::TenantId, users::Column::Id))
+        .into();
+    members.join(JoinType::InnerJoin, to_user).select_also(users::Entity)
 }
 
 impl AuthorizedBoard {

@@ -8,7 +8,7 @@
 //! however much there is that the viewer may not see.
 
 use sea_orm::{
-    ColumnTrait, Condition, Order, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{
         CommonTableExpression, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType,
         WithClause,
@@ -19,10 +19,10 @@ use super::{
     Generation, GenerationFilter, Placed, Scope, Slice,
     entity::{
         boards,
-        generations::{Column, Entity},
+        generations::{Column, Entity, Model},
     },
-    generations::newest,
-    keyset::Keyset,
+    generations::{matches, newest, on_board},
+    keyset::{Keyset, numbered},
 };
 use crate::{domain::ListWindow, error::Result};
 
@@ -44,18 +44,14 @@ impl Scope {
         filter: GenerationFilter,
         window: ListWindow,
     ) -> Result<Slice<Placed<Generation>>> {
-        let mut rows = match filter.board {
-            Some(_) => self.recent(filter),
-            None => self
-                .find::<Entity>()
-                .filter(Column::Id.in_subquery(self.recent_ids(filter, window))),
+        let query = match filter.board {
+            Some(board) => numbered([on_board(board, filter, window)], "tenant_id", self.tenant()),
+            None => Some(self.on_all_boards(filter, window)),
         };
-        if self.store().is_postgres() && filter.board.is_none() {
-            QuerySelect::query(&mut rows).with_cte(self.ways(filter, window));
-        }
-        newest().page(QuerySelect::query(&mut rows), window);
+        let Some(query) = query else { return Ok(Slice::new(Vec::new(), window)) };
+        let statement = self.store().backend().build(&query);
         let mut generations = Vec::new();
-        for row in rows.all(self.read()).await? {
+        for row in Model::find_by_statement(statement).all(self.read()).await? {
             let generation = Generation::try_from(row)?;
             let position = generation.position();
             generations.push(Placed::new(generation, position));
@@ -69,6 +65,16 @@ impl Scope {
     /// When the database does not answer.
     pub async fn recent_generation_count(&self, filter: GenerationFilter) -> Result<u64> {
         Ok(self.recent(filter).count(self.read()).await?)
+    }
+
+    fn on_all_boards(&self, filter: GenerationFilter, window: ListWindow) -> SelectStatement {
+        let ids = self.recent_ids(filter, window);
+        let mut rows = self.find::<Entity>().filter(Column::Id.in_subquery(ids)).into_query();
+        if self.store().is_postgres() {
+            rows.with_cte(self.ways(filter, window));
+        }
+        newest().page(&mut rows, window);
+        rows
     }
 
     /// The ids of the rows of the window, and on `PostgreSQL` of some more behind them.
@@ -102,11 +108,14 @@ impl Scope {
         newest().read(&mut walked, window, PATIENCE * (window.rows() as u64 + 1));
         let column = |column| Expr::col((WALKED, column));
         let visible = Query::select().column(boards::Column::Id).from(VISIBLE).to_owned();
+        // A plain IN would become a join, which reads all that is walked; so it stays a filter, which
+        // stops with the page.
+        let is_visible = column(Column::BoardId).in_subquery(visible);
+        let is_visible = Expr::cust_with_expr("$1 IS TRUE", is_visible);
         let mut rows = Query::select();
         rows.expr(column(Column::Id))
             .from_subquery(walked, WALKED)
-            // Not a join, which PostgreSQL would read to its end: a filter stops with the page.
-            .and_where(column(Column::BoardId).in_subquery(visible).is(Expr::cust("TRUE")))
+            .and_where(is_visible)
             .cond_where(matches(filter, column));
         let order = Keyset::of_alias(WALKED, Column::CreatedAt, Column::Id, Order::Desc);
         order.read(&mut rows, window, window.rows() as u64 + 1);
@@ -141,10 +150,4 @@ fn ids_on_boards(on_boards: Expr, filter: GenerationFilter) -> SelectStatement {
         .and_where(on_boards)
         .cond_where(matches(filter, |column| Expr::col((Entity, column))))
         .to_owned()
-}
-
-fn matches(filter: GenerationFilter, column: impl Fn(Column) -> Expr) -> Condition {
-    let status = filter.status.map(|status| column(Column::Status).eq(status.as_str()));
-    let kind = filter.artifact_type.map(|kind| column(Column::ArtifactType).eq(kind.as_str()));
-    Condition::all().add_option(status).add_option(kind)
 }
