@@ -26,6 +26,7 @@ use crate::{
         providers::{IssuersError, IssuersVerifier, NoneVerifier, TokenVerifier},
     },
     config::{Config, ConfigError, Scopes, StorageUrl, TenantRegistration},
+    domain::CursorKey,
     error::Error,
     generators::Registry,
     graphql::{self, Limits, Services},
@@ -426,8 +427,8 @@ fn open_artifacts(
     Ok(Artifacts::new(store, links, fetcher, staging, config.max_upload_bytes))
 }
 
-/// The key that links are signed with: the configured one, or a random one that stays in the data
-/// folder, so that links survive a restart.
+/// The key that links and cursors are signed with: the configured one, or a random one that stays in
+/// the data folder, so that they survive a restart.
 fn signing_key(config: &Config) -> Result<Vec<u8>, StartError> {
     if let Some(secret) = &config.signing_secret {
         return Ok(secret.expose_secret().as_bytes().to_vec());
@@ -526,6 +527,7 @@ fn http_services(
         artifacts: artifacts.clone(),
         registry: Arc::clone(registry),
         audit: audit.clone(),
+        cursors: CursorKey::new(&signing_key(config)?),
     };
     let engine = graphql::build(services, limits(config), config.introspection);
     let (store, artifacts) = (store.clone(), artifacts.clone());

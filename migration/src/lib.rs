@@ -16,6 +16,7 @@ mod m20261122_000009_create_invitations;
 mod m20261122_000010_create_audit_events;
 mod m20261122_000011_index_tenants;
 mod m20261122_000012_keep_generation_counts;
+mod m20261122_000013_index_connections;
 mod m20261122_000014_index_search;
 mod m20261122_000015_cover_lists;
 mod sql;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_create_audit_events::Migration),
             Box::new(m20261122_000011_index_tenants::Migration),
             Box::new(m20261122_000012_keep_generation_counts::Migration),
+            Box::new(m20261122_000013_index_connections::Migration),
             Box::new(m20261122_000014_index_search::Migration),
             Box::new(m20261122_000015_cover_lists::Migration),
         ]

@@ -81,7 +81,7 @@ async fn list(people: &People, arguments: &UserListArgs) -> Result<(), Failure> 
         }
         let last = page.rows.last().filter(|_| page.has_more);
         let Some(last) = last else { return Ok(()) };
-        after = Some(ListPosition { at: last.created_at, id: last.id.into() });
+        after = Some(ListPosition::new(last.created_at, last.id));
     }
 }
 

@@ -144,7 +144,7 @@ pub struct Config {
 
     /// Where artifacts are kept.
     pub storage_url: StorageUrl,
-    /// The secret that signs storage links, 32 bytes or more. Without one, a random key is kept in
+    /// The secret that signs storage links and cursors, 32 bytes or more. Without one, a random key is kept in
     /// [`Config::signing_key_file`].
     pub signing_secret: Option<SecretString>,
     /// How long a storage link works.
@@ -346,7 +346,7 @@ impl Config {
         format!("http://{}/health", reachable(self.listen_address()))
     }
 
-    /// The file of the key that signs storage links where no secret is configured.
+    /// The file of the key that signs storage links and cursors where no secret is configured.
     #[must_use]
     pub fn signing_key_file(&self) -> PathBuf {
         self.data_dir.join("signing.key")

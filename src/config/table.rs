@@ -103,7 +103,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Storage, "STORAGE_URL", Derived("file://{data dir}/storage"), Text("file:// and a path"),
         "Where artifacts are kept"),
     row(Storage, "SIGNING_SECRET", Derived("made at the first start and kept in {data dir}/signing.key"), Secret("at least 32 bytes long"),
-        "Secret that signs storage links, at least 32 bytes; servers that share a database need the same"),
+        "Secret that signs storage links and cursors, at least 32 bytes; servers that share a database need the same"),
     row(Storage, "STORAGE_LINK_SECONDS", Value("3600"), Number(60, WEEK),
         "How long a storage link works"),
     row(Worker, "WORKER_ENABLED", Value("true"), Switch,

@@ -16,7 +16,7 @@ mod text;
 mod token_scope;
 
 pub use artifact::ArtifactType;
-pub use cursor::{CursorList, ListPosition, ListWindow};
+pub use cursor::{CursorKey, CursorList, Cursors, ListPosition, ListWindow, PageRequest};
 pub use decision::Decision;
 pub use email::EmailAddress;
 pub use id::{

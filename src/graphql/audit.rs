@@ -6,18 +6,16 @@ use uuid::Uuid;
 
 use super::{
     access::{Caller, TenantAdmin, access, granted},
-    arguments::list_cost,
-    connection::{Connection, Walk},
+    connection::{Connection, Walk, page_cost},
     loader::{UserById, load},
     session::Session,
     user::UserObject,
 };
 use crate::{
-    domain::{self, CursorList, TokenScope, UserId, Validator},
+    domain::{self, CursorList, PageRequest, TokenScope, UserId, Validator},
     store::{AuditFilter, AuditRecord},
 };
 
-const DEFAULT_FIRST: i32 = 50;
 /// Characters of a text in the filter.
 const TEXT_MAX: usize = 255;
 
@@ -138,7 +136,7 @@ impl AuditQueries {
     #[graphql(
         guard = "TenantAdmin",
         directive = access::apply(Caller::TenantAdmin, None, granted(TokenScope::TenantAdmin)),
-        complexity = "list_cost(first, DEFAULT_FIRST, child_complexity)"
+        complexity = "page_cost(first, None, child_complexity)"
     )]
     async fn audit_events(
         &self,
@@ -153,8 +151,9 @@ impl AuditQueries {
         let filter = filter.unwrap_or_default().check(&mut validator);
         validator.finish()?;
         let scope = Session::scope_of(context)?;
-        let walk = Walk(CursorList::AuditEvents, scope.tenant());
-        let window = walk.window(first, after.as_deref(), DEFAULT_FIRST)?;
+        let walk = Walk::new(context, (CursorList::AuditEvents, scope.tenant()), "")?;
+        let after = after.as_deref();
+        let window = walk.window(PageRequest { first, after, ..PageRequest::default() })?;
         let events = scope.audit_events(&filter, window).await?;
         Ok(walk.page(events, window, AuditRecord::position, AuditEvent::from))
     }

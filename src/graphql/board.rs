@@ -16,26 +16,29 @@ use super::{
         required_edit, text_edit,
     },
     auditing::Trail,
+    connection::{CountedConnection, Total, Walk, page_cost},
     generation::GenerationObject,
     lean::{Fields, Lean},
-    loader::{MembersOf, PageOf, UserById, load, load_list},
+    loader::{GenerationsIn, MembersIn, MembersOf, PageOf, UserById, load, load_list, load_window},
     member::MemberObject,
     session::Session,
     user::UserObject,
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{BoardId, Permission, TokenScope, UserId, Validator},
+    domain::{BoardId, CursorList, PageRequest, Permission, TokenScope, UserId, Validator},
     error::Error,
     jobs,
-    store::{Board, BoardChanges, GenerationPage, NewBoard},
+    store::{Board, BoardChanges, GenerationPage, GenerationWindow, MemberWindow, NewBoard},
 };
 
 const TITLE_MAX: usize = 255;
 const DESCRIPTION_MAX: usize = 10_000;
-const QUERY_MAX: usize = 255;
+/// Characters of a text to search for.
+pub(super) const QUERY_MAX: usize = 255;
 
 /// A shared board of generated media.
+#[derive(Clone)]
 pub(super) struct BoardFields {
     board: Arc<Board>,
     /// False in the answer to a member who has just left a private board.
@@ -54,6 +57,12 @@ impl From<Arc<Board>> for BoardObject {
 impl From<Board> for BoardObject {
     fn from(board: Board) -> Self {
         Arc::new(board).into()
+    }
+}
+
+impl BoardFields {
+    fn walk(&self, context: &Context<'_>, list: CursorList) -> Result<Walk, Error> {
+        Walk::new(context, (list, self.board.tenant), &self.board.id.0.to_string())
     }
 }
 
@@ -153,6 +162,68 @@ impl BoardFields {
         let key = PageOf(GenerationPage { board: self.board.id, page });
         let generations = load_list(context, key).await?;
         Ok(generations.iter().cloned().map(GenerationObject::from).collect())
+    }
+
+    /// Members in the order of joining, by cursor; the owner is not one of them.
+    #[graphql(
+        guard = "Anyone(TokenScope::BoardsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    async fn members_connection(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Members at most, 0 to 100, from the beginning; 50 without `last`.")]
+        first: Option<i32>,
+        #[graphql(desc = "Cursor of the member behind whom the page begins.")] after: Option<
+            String,
+        >,
+        #[graphql(desc = "Members at most, 0 to 100, from the end; not with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Cursor of the member before whom the page ends.")] before: Option<String>,
+    ) -> Result<CountedConnection<MemberObject>> {
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let walk = self.walk(context, CursorList::BoardMembers)?;
+        let window = walk.window(PageRequest { first, after, last, before })?;
+        if !self.visible {
+            return Ok(walk.empty_page(window));
+        }
+        let board = self.board.id;
+        let members = load_window(context, MembersIn(MemberWindow { board, window })).await?;
+        Ok(walk.counted_page(members, window, Total::MembersOf(board), MemberObject::from))
+    }
+
+    /// Generations on the board, newest first, by cursor.
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead)),
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    async fn generations_connection(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Generations at most, 0 to 100, from the beginning; 50 without `last`.")]
+        first: Option<i32>,
+        #[graphql(desc = "Cursor of the generation behind which the page begins.")] after: Option<
+            String,
+        >,
+        #[graphql(desc = "Generations at most, 0 to 100, from the end; not with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Cursor of the generation before which the page ends.")] before: Option<
+            String,
+        >,
+    ) -> Result<CountedConnection<GenerationObject>> {
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let walk = self.walk(context, CursorList::BoardGenerations)?;
+        let window = walk.window(PageRequest { first, after, last, before })?;
+        if !self.visible {
+            return Ok(walk.empty_page(window));
+        }
+        let board = self.board.id;
+        let key = GenerationsIn(GenerationWindow { board, window });
+        let generations = load_window(context, key).await?;
+        let total = Total::Known(self.board.generation_count);
+        Ok(walk.counted_page(generations, window, total, GenerationObject::from))
     }
 
     /// Number of generations on the board.

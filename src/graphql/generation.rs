@@ -14,6 +14,7 @@ use super::{
     arguments::{ArtifactType, GenerationStatus, cost, list_cost, object, page},
     auditing::Trail,
     board::BoardObject,
+    connection::{CountedConnection, Total, Walk, page_cost},
     lean::{Fields, Lean},
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
     loader::{BoardById, LineageOf, TagsOf, load, load_list},
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{self, Permission, TokenScope, Validator},
+    domain::{self, BoardId, CursorList, PageRequest, Permission, TokenScope, Validator},
     error::Error,
     generators::Registry,
     jobs,
@@ -31,6 +32,7 @@ use crate::{
 };
 
 /// A generation of media.
+#[derive(Clone)]
 pub(super) struct GenerationFields(Arc<Generation>);
 
 /// A generation as a field shows it.
@@ -314,21 +316,76 @@ impl GenerationQueries {
         #[graphql(default = 0, desc = "Generations to pass over.")] offset: Option<i32>,
     ) -> Result<Vec<GenerationObject>> {
         let scope = Session::scope_of(context)?;
-        let mut board = None;
-        if let Some(id) = board_id {
-            match scope.board(id.into()).await? {
-                Some(found) => board = Some(found.id),
-                None => return Ok(Vec::new()),
-            }
-        }
-        let page = page(limit, offset, 50)?;
         let filter = GenerationFilter {
-            board,
+            board: board_id.map(BoardId),
             status: status.map(Into::into),
             artifact_type: artifact_type.map(Into::into),
         };
+        if !finds_its_board(scope, filter).await? {
+            return Ok(Vec::new());
+        }
+        let page = page(limit, offset, 50)?;
         let generations = scope.recent_generations(filter, page).await?;
         Ok(generations.into_iter().map(GenerationObject::from).collect())
+    }
+
+    /// Newest generations on all boards that the caller may see, or on one of them, by cursor.
+    #[graphql(
+        guard = "SignedIn(TokenScope::GenerationsRead)",
+        directive = access::apply(
+            Caller::User,
+            Some(BoardPermission::View),
+            granted(TokenScope::GenerationsRead),
+        ),
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn recent_generations_connection(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Generations at most, 0 to 100, from the beginning; 50 without `last`.")]
+        first: Option<i32>,
+        #[graphql(desc = "Cursor of the generation behind which the page begins.")] after: Option<
+            String,
+        >,
+        #[graphql(desc = "Generations at most, 0 to 100, from the end; not with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Cursor of the generation before which the page ends.")] before: Option<
+            String,
+        >,
+        #[graphql(desc = "Only on this board.")] board_id: Option<Uuid>,
+        #[graphql(desc = "Only those that stand so.")] status: Option<GenerationStatus>,
+        #[graphql(desc = "Only artifacts of this kind.")] artifact_type: Option<ArtifactType>,
+    ) -> Result<CountedConnection<GenerationObject>> {
+        let scope = Session::scope_of(context)?;
+        let filter = GenerationFilter {
+            board: board_id.map(BoardId),
+            status: status.map(Into::into),
+            artifact_type: artifact_type.map(Into::into),
+        };
+        let is_there = finds_its_board(scope, filter).await?;
+        let arguments = format!("{} {filter:?}", scope.user()?);
+        let recent = (CursorList::RecentGenerations, scope.tenant());
+        let walk = Walk::new(context, recent, &arguments)?;
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let window = walk.window(PageRequest { first, after, last, before })?;
+        if !is_there {
+            return Ok(walk.empty_page(window));
+        }
+        let generations = scope.recent_generation_window(filter, window).await?;
+        let total = Total::RecentGenerations(filter);
+        Ok(walk.counted_page(generations, window, total, GenerationObject::from))
+    }
+}
+
+/// Whether the board that a filter names exists in the tenant, if it names one.
+///
+/// # Errors
+/// [`Error::Forbidden`] for one that the viewer may not see.
+async fn finds_its_board(scope: &Scope, filter: GenerationFilter) -> Result<bool, Error> {
+    match filter.board {
+        Some(board) => Ok(scope.board(board).await?.is_some()),
+        None => Ok(true),
     }
 }
 

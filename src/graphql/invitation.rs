@@ -6,20 +6,17 @@ use uuid::Uuid;
 
 use super::{
     access::{self as guards, Caller, access, granted},
-    arguments::list_cost,
     auditing::Trail,
-    connection::{Connection, Walk},
+    connection::{Connection, Walk, page_cost},
     people::TenantRole,
     session::Session,
     user::UserObject,
 };
 use crate::{
-    domain::{CursorList, EmailAddress, ListPosition, TokenScope, Validator},
+    domain::{CursorList, EmailAddress, ListPosition, PageRequest, TokenScope, Validator},
     error::Error,
     store::{Invitation, NewInvitation},
 };
-
-const DEFAULT_FIRST: i32 = 50;
 
 /// An email address that may join the tenant.
 #[derive(Clone)]
@@ -78,7 +75,7 @@ impl InvitationQueries {
     #[graphql(
         guard = "guards::TenantAdmin",
         directive = access::apply(Caller::TenantAdmin, None, granted(TokenScope::TenantAdmin)),
-        complexity = "list_cost(first, DEFAULT_FIRST, child_complexity)"
+        complexity = "page_cost(first, None, child_complexity)"
     )]
     async fn tenant_invitations(
         &self,
@@ -87,10 +84,11 @@ impl InvitationQueries {
         #[graphql(desc = "Cursor of an earlier page: what comes behind it.")] after: Option<String>,
     ) -> Result<Connection<InvitationObject>> {
         let people = Session::of(context)?.people()?;
-        let walk = Walk(CursorList::TenantInvitations, people.tenant());
-        let window = walk.window(first, after.as_deref(), DEFAULT_FIRST)?;
+        let walk = Walk::new(context, (CursorList::TenantInvitations, people.tenant()), "")?;
+        let after = after.as_deref();
+        let window = walk.window(PageRequest { first, after, ..PageRequest::default() })?;
         let invitations = people.invitations(window).await?;
-        let position = |one: &Invitation| ListPosition { at: one.created_at, id: one.id.into() };
+        let position = |one: &Invitation| ListPosition::new(one.created_at, one.id);
         Ok(walk.page(invitations, window, position, InvitationObject::from))
     }
 }

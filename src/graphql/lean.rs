@@ -32,6 +32,7 @@ pub(super) fn all_at_hand<T: Fields>(field: &Field) -> bool {
 }
 
 /// An object of such a type.
+#[derive(Clone)]
 pub(super) struct Lean<T>(pub(super) T);
 
 impl<T> std::ops::Deref for Lean<T> {

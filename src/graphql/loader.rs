@@ -17,8 +17,8 @@ use crate::{
     domain::{BoardId, GenerationId, UserId},
     error::{Error, Result},
     store::{
-        Board, Direction, Generation, GenerationPage, LineageGraph, Membership, Scope, Tag, User,
-        UserBoards,
+        Board, Direction, Generation, GenerationPage, GenerationWindow, LineageGraph, MemberWindow,
+        Membership, Placed, Scope, Slice, Tag, User, UserBoards,
     },
 };
 
@@ -61,6 +61,15 @@ pub(super) struct MembersOf(pub(super) BoardId);
 /// A page of a board's generations.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PageOf(pub(super) GenerationPage);
+/// A window of a board's generations.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct GenerationsIn(pub(super) GenerationWindow);
+/// A window of a board's members.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct MembersIn(pub(super) MemberWindow);
+/// The number of members of a board.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct MemberCountOf(pub(super) BoardId);
 /// A generation by id, if the viewer may see it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct GenerationById(pub(super) GenerationId);
@@ -97,10 +106,27 @@ where
     Loaders: BatchRead<K, Value = Arc<Vec<T>>>,
 {
     let list = load(context, key).await?.unwrap_or_default();
+    spend(context, list.len())?;
+    Ok(list)
+}
+
+/// Loads a window of a list; what is in it counts likewise.
+pub(super) async fn load_window<K, T>(context: &Context<'_>, key: K) -> Result<Slice<Placed<T>>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    T: Send + Sync + Clone + 'static,
+    Loaders: BatchRead<K, Value = Slice<Placed<T>>>,
+{
+    let slice = load(context, key).await?;
+    let slice = slice.ok_or_else(|| Error::internal("a window that was not read"))?;
+    spend(context, slice.rows.len())?;
+    Ok(slice)
+}
+
+fn spend(context: &Context<'_>, objects: usize) -> Result<()> {
     let budget =
         context.data::<Budget>().map_err(|_| Error::internal("an operation without a budget"))?;
-    budget.spend(list.len())?;
-    Ok(list)
+    budget.spend(objects)
 }
 
 /// Objects of nested lists that one operation may still show. Costs are judged before anything is
@@ -208,6 +234,42 @@ impl BatchRead<PageOf> for Loaders {
             })));
         }
         Ok(found)
+    }
+}
+
+impl BatchRead<GenerationsIn> for Loaders {
+    type Value = Slice<Placed<Arc<Generation>>>;
+
+    /// Whatever the windows are, they are read in one statement.
+    async fn read(&self, keys: Vec<GenerationsIn>) -> Result<HashMap<GenerationsIn, Self::Value>> {
+        let windows: Vec<GenerationWindow> = keys.iter().map(|key| key.0).collect();
+        let slices = self.scope.generation_windows(&windows).await?;
+        Ok(keys.into_iter().zip(slices.into_iter().map(shared)).collect())
+    }
+}
+
+impl BatchRead<MembersIn> for Loaders {
+    type Value = Slice<Placed<Arc<Membership>>>;
+
+    async fn read(&self, keys: Vec<MembersIn>) -> Result<HashMap<MembersIn, Self::Value>> {
+        let windows: Vec<MemberWindow> = keys.iter().map(|key| key.0).collect();
+        let slices = self.scope.member_windows(&windows).await?;
+        Ok(keys.into_iter().zip(slices.into_iter().map(shared)).collect())
+    }
+}
+
+/// What a loader remembers is handed out again and again.
+fn shared<T>(slice: Slice<Placed<T>>) -> Slice<Placed<Arc<T>>> {
+    slice.map(|placed| Placed { row: Arc::new(placed.row), position: placed.position })
+}
+
+impl BatchRead<MemberCountOf> for Loaders {
+    type Value = i64;
+
+    async fn read(&self, keys: Vec<MemberCountOf>) -> Result<HashMap<MemberCountOf, i64>> {
+        let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
+        let counts = self.scope.member_counts(&ids).await?;
+        Ok(counts.into_iter().map(|(board, count)| (MemberCountOf(board), count)).collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Members of boards.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Object, Result, parser::types::Field};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -12,13 +14,20 @@ use super::{
 use crate::store::Membership;
 
 /// A user's membership of a board.
-pub(super) struct MemberFields(Membership);
+#[derive(Clone)]
+pub(super) struct MemberFields(Arc<Membership>);
 
 /// A membership as a field shows it.
 pub(super) type MemberObject = Lean<MemberFields>;
 
 impl From<Membership> for MemberObject {
     fn from(membership: Membership) -> Self {
+        Arc::new(membership).into()
+    }
+}
+
+impl From<Arc<Membership>> for MemberObject {
+    fn from(membership: Arc<Membership>) -> Self {
         Self(MemberFields(membership))
     }
 }

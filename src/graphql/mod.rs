@@ -10,6 +10,7 @@ mod audit;
 mod auditing;
 mod batching;
 mod board;
+mod board_connections;
 mod completion;
 mod connection;
 mod document;

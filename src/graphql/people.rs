@@ -6,18 +6,16 @@ use uuid::Uuid;
 
 use super::{
     access::{self as guards, Caller, access, granted},
-    arguments::list_cost,
-    connection::{Connection, Walk},
+    connection::{Connection, Walk, page_cost},
     session::Session,
     user::UserObject,
 };
 use crate::{
-    domain::{self, CursorList, ListPosition, TokenScope, Validator},
+    domain::{self, CursorList, ListPosition, PageRequest, TokenScope, Validator},
     error::Error,
     store::{MemberFilter, User},
 };
 
-const DEFAULT_FIRST: i32 = 50;
 const TEXT_MAX: usize = 255;
 
 /// Role of a user in the tenant. It gives no rights on boards.
@@ -83,7 +81,7 @@ impl PeopleQueries {
     #[graphql(
         guard = "guards::TenantAdmin",
         directive = access::apply(Caller::TenantAdmin, None, granted(TokenScope::TenantAdmin)),
-        complexity = "list_cost(first, DEFAULT_FIRST, child_complexity)"
+        complexity = "page_cost(first, None, child_complexity)"
     )]
     async fn tenant_members(
         &self,
@@ -95,12 +93,13 @@ impl PeopleQueries {
         #[graphql(desc = "Only users who are suspended, or who are not.")] suspended: Option<bool>,
     ) -> Result<Connection<TenantMemberObject>> {
         let people = Session::of(context)?.people()?;
-        let walk = Walk(CursorList::TenantMembers, people.tenant());
-        let window = walk.window(first, after.as_deref(), DEFAULT_FIRST)?;
+        let walk = Walk::new(context, (CursorList::TenantMembers, people.tenant()), "")?;
+        let after = after.as_deref();
+        let window = walk.window(PageRequest { first, after, ..PageRequest::default() })?;
         let text = checked_text(query.as_deref())?;
         let filter = MemberFilter { text, role: role.map(Into::into), suspended };
         let members = people.members(&filter, window).await?;
-        let position = |user: &User| ListPosition { at: user.created_at, id: user.id.into() };
+        let position = |user: &User| ListPosition::new(user.created_at, user.id);
         Ok(walk.page(members, window, position, TenantMemberObject::from))
     }
 }

@@ -9,6 +9,7 @@ use super::{
     access_token::{AccessTokenMutations, AccessTokenQueries},
     audit::AuditQueries,
     board::{BoardMutations, BoardQueries},
+    board_connections::BoardConnectionQueries,
     engine::Engine,
     gate::Gated,
     generation::{GenerationMutations, GenerationQueries},
@@ -22,7 +23,7 @@ use super::{
     user::UserQueries,
     validation::{StopAfterValidation, Validator},
 };
-use crate::{artifacts::Artifacts, audit::AuditLog, generators::Registry};
+use crate::{artifacts::Artifacts, audit::AuditLog, domain::CursorKey, generators::Registry};
 
 /// Reading: every field says by `@access` who may call it.
 #[derive(MergedObject, Default)]
@@ -30,6 +31,7 @@ use crate::{artifacts::Artifacts, audit::AuditLog, generators::Registry};
 pub(super) struct Query(
     UserQueries,
     BoardQueries,
+    BoardConnectionQueries,
     GenerationQueries,
     GeneratorQueries,
     TagQueries,
@@ -63,6 +65,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Where changes and refusals are recorded.
     pub audit: AuditLog,
+    /// What the cursors of lists are sealed with.
+    pub cursors: CursorKey,
 }
 
 /// What runs operations over these services.
@@ -80,7 +84,8 @@ pub fn build(services: Services, limits: Limits, introspection: bool) -> Engine 
     let running = builder()
         .validation_mode(ValidationMode::Fast)
         .data(services.artifacts)
-        .data(services.registry);
+        .data(services.registry)
+        .data(services.cursors);
     let validator = Validator::new(introspectable(judging));
     Engine::new(introspectable(running), validator, shapes, limits, services.audit)
 }

@@ -57,7 +57,7 @@ impl AuditRecord {
     /// Where it stands in the log.
     #[must_use]
     pub fn position(&self) -> ListPosition {
-        ListPosition { at: self.occurred_at, id: self.id }
+        ListPosition::new(self.occurred_at, self.id)
     }
 }
 
@@ -125,11 +125,11 @@ impl Scope {
         let rows = rows
             .order_by_desc(Column::OccurredAt)
             .order_by_desc(Column::Id)
-            .limit(window.first() as u64 + 1)
+            .limit(window.rows() as u64 + 1)
             .all(self.read())
             .await?;
         let rows = rows.into_iter().map(AuditRecord::try_from).collect::<Result<_>>()?;
-        Ok(Slice::new(rows, window.first()))
+        Ok(Slice::new(rows, window))
     }
 }
 

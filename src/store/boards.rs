@@ -2,24 +2,28 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel,
-    Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, Query},
 };
 use serde_json::Value;
 
 use super::{
-    Scope, Viewer, corrupt,
+    Placed, Scope, Slice, Viewer, corrupt,
     entity::{
         boards::{self, Column, Entity},
         generations, jobs,
     },
+    keyset::{Keyset, numbered},
     now,
 };
 use crate::{
     access::policy,
     domain::{
-        BoardId, BoardQueryRole, Edit, JsonObject, Page, Permission, Relation, SortOrder, TenantId,
-        UserId, Validator, fold, json_object, merge_patch,
+        BoardId, BoardQueryRole, Edit, JsonObject, ListPosition, ListWindow, Page, Permission,
+        Relation, SortOrder, TenantId, UserId, Validator, fold, json_object, merge_patch,
     },
     error::{Error, Result},
 };
@@ -192,7 +196,37 @@ impl Scope {
         page: Page,
     ) -> Result<Vec<Board>> {
         self.user()?;
-        let boards = match role {
+        self.board_page(self.boards_as(role), sort, page).await
+    }
+
+    /// A window of the boards that the viewer owns or is a member of.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] for an anonymous viewer.
+    pub async fn my_board_window(
+        &self,
+        role: BoardQueryRole,
+        sort: SortOrder,
+        window: ListWindow,
+    ) -> Result<Slice<Placed<Board>>> {
+        self.user()?;
+        match role {
+            BoardQueryRole::Any => self.any_board_window(sort, window).await,
+            _ => self.board_window(self.boards_as(role), sort, window).await,
+        }
+    }
+
+    /// How many boards the viewer owns or is a member of.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] for an anonymous viewer.
+    pub async fn my_board_count(&self, role: BoardQueryRole) -> Result<u64> {
+        self.user()?;
+        Ok(self.boards_as(role).count(self.read()).await?)
+    }
+
+    fn boards_as(&self, role: BoardQueryRole) -> Select<Entity> {
+        match role {
             BoardQueryRole::Owner => self.owned_boards(),
             BoardQueryRole::Member => {
                 self.find::<Entity>().filter(Column::Id.in_subquery(self.member_board_ids()))
@@ -200,8 +234,7 @@ impl Scope {
             BoardQueryRole::Any => {
                 self.find::<Entity>().filter(Column::Id.in_subquery(self.own_or_member_board_ids()))
             }
-        };
-        self.board_page(boards, sort, page).await
+        }
     }
 
     /// The public boards of the tenant.
@@ -212,18 +245,33 @@ impl Scope {
         self.board_page(self.public_boards(), sort, page).await
     }
 
+    /// A window of the public boards of the tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn public_board_window(
+        &self,
+        sort: SortOrder,
+        window: ListWindow,
+    ) -> Result<Slice<Placed<Board>>> {
+        self.board_window(self.public_boards(), sort, window).await
+    }
+
+    /// How many public boards the tenant has.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn public_board_count(&self) -> Result<u64> {
+        Ok(self.public_boards().count(self.read()).await?)
+    }
+
     async fn board_page(
         &self,
         boards: Select<Entity>,
         sort: SortOrder,
         page: Page,
     ) -> Result<Vec<Board>> {
-        let (column, order) = match sort {
-            SortOrder::CreatedAsc => (Column::CreatedAt, Order::Asc),
-            SortOrder::CreatedDesc => (Column::CreatedAt, Order::Desc),
-            SortOrder::UpdatedAsc => (Column::UpdatedAt, Order::Asc),
-            SortOrder::UpdatedDesc => (Column::UpdatedAt, Order::Desc),
-        };
+        let (column, order) = sort_key(sort);
         let rows = boards
             .order_by(column, order.clone())
             .order_by(Column::Id, order)
@@ -232,6 +280,44 @@ impl Scope {
             .all(self.read())
             .await?;
         Ok(rows.into_iter().map(Board::from).collect())
+    }
+
+    async fn board_window(
+        &self,
+        mut boards: Select<Entity>,
+        sort: SortOrder,
+        window: ListWindow,
+    ) -> Result<Slice<Placed<Board>>> {
+        let (column, order) = sort_key(sort);
+        Keyset::new(column, Column::Id, order).page(QuerySelect::query(&mut boards), window);
+        let rows = boards.all(self.read()).await?;
+        Ok(Slice::new(rows, window).map(|row| placed(row, sort)))
+    }
+
+    /// The first of the viewer's own and the first of those shared with them, and of these the first:
+    /// an index has the order of the former, and of the latter none.
+    async fn any_board_window(
+        &self,
+        sort: SortOrder,
+        window: ListWindow,
+    ) -> Result<Slice<Placed<Board>>> {
+        let (column, order) = sort_key(sort);
+        let own = Column::OwnerId.eq(self.viewer_uuid());
+        let shared = self.boards_as(BoardQueryRole::Member).filter(own.not());
+        let branches = [self.owned_boards(), shared].map(|boards| {
+            let mut rows = boards.into_query();
+            Keyset::new(column, Column::Id, order.clone()).page(&mut rows, window);
+            rows
+        });
+        let Some(both) = numbered(branches, "tenant_id", self.tenant()) else {
+            return Ok(Slice::new(Vec::new(), window));
+        };
+        let mut rows = Query::select().expr(Expr::cust("*")).from_subquery(both, "both").to_owned();
+        let keys = Keyset::of_alias("both", column, Column::Id, order);
+        keys.read(&mut rows, window, window.rows() as u64 + 1);
+        let statement = self.store().backend().build(&rows);
+        let rows = boards::Model::find_by_statement(statement).all(self.read()).await?;
+        Ok(Slice::new(rows, window).map(|row| placed(row, sort)))
     }
 
     /// Those of the boards that the viewer may see.
@@ -346,6 +432,24 @@ impl AuthorizedBoard {
 
         self.scope.publish_board(self.board.id);
         Ok(self.board)
+    }
+}
+
+fn placed(row: boards::Model, sort: SortOrder) -> Placed<Board> {
+    let at = match sort {
+        SortOrder::CreatedAsc | SortOrder::CreatedDesc => row.created_at,
+        SortOrder::UpdatedAsc | SortOrder::UpdatedDesc => row.updated_at,
+    };
+    let position = ListPosition::new(at, row.id);
+    Placed::new(row.into(), position)
+}
+
+fn sort_key(sort: SortOrder) -> (Column, Order) {
+    match sort {
+        SortOrder::CreatedAsc => (Column::CreatedAt, Order::Asc),
+        SortOrder::CreatedDesc => (Column::CreatedAt, Order::Desc),
+        SortOrder::UpdatedAsc => (Column::UpdatedAt, Order::Asc),
+        SortOrder::UpdatedDesc => (Column::UpdatedAt, Order::Desc),
     }
 }
 

@@ -3,24 +3,26 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UnionType},
 };
 use serde_json::Value;
 
 use super::{
-    Scope, Viewer, corrupt,
+    Placed, Scope, Slice, Viewer, corrupt,
     entity::{
         boards,
         generations::{self, Column, Entity},
     },
+    keyset::{Keyset, numbered, rows_of},
+    row,
 };
 use crate::{
     access::policy,
     domain::{
-        ArtifactType, BoardId, GenerationId, GenerationStatus, JsonObject, Page, Permission,
-        Relation, TenantId, UserId,
+        ArtifactType, BoardId, GenerationId, GenerationStatus, JsonObject, ListPosition,
+        ListWindow, Page, Permission, Relation, TenantId, UserId,
     },
     error::{Error, Result},
 };
@@ -68,6 +70,13 @@ pub struct Generation {
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Generation {
+    /// Where it stands in lists of generations.
+    pub(super) fn position(&self) -> ListPosition {
+        ListPosition::new(self.created_at, self.id)
+    }
 }
 
 /// One generation that another was made from.
@@ -151,16 +160,6 @@ pub struct GenerationFilter {
     pub artifact_type: Option<ArtifactType>,
 }
 
-impl GenerationFilter {
-    fn apply(self, generations: Select<Entity>) -> Select<Entity> {
-        generations
-            .apply_if(self.status, |query, status| query.filter(Column::Status.eq(status.as_str())))
-            .apply_if(self.artifact_type, |query, kind| {
-                query.filter(Column::ArtifactType.eq(kind.as_str()))
-            })
-    }
-}
-
 /// A page of a board's generations, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GenerationPage {
@@ -168,6 +167,15 @@ pub struct GenerationPage {
     pub board: BoardId,
     /// The window.
     pub page: Page,
+}
+
+/// A window of a board's generations, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GenerationWindow {
+    /// The board.
+    pub board: BoardId,
+    /// The window.
+    pub window: ListWindow,
 }
 
 #[derive(FromQueryResult)]
@@ -289,24 +297,33 @@ impl Scope {
         page: Page,
     ) -> Result<Vec<Generation>> {
         let generations = match filter.board {
-            Some(board) => filter
-                .apply(self.find::<Entity>().filter(Column::BoardId.eq(board.0)))
-                .limit(page.limit())
-                .offset(page.offset()),
+            Some(_) => self.recent(filter).limit(page.limit()).offset(page.offset()),
             // The rows are wide: they are read for those on the page alone.
             None => {
                 let page = self.newest_visible(filter, page);
                 self.find::<Entity>().filter(Column::Id.in_subquery(page))
             }
         };
-        let rows = newest_first(generations).all(self.read()).await?;
+        let statement = newest_first(generations).build(self.store().backend());
+        let rows: Vec<generations::Model> = row::all(self.read(), statement).await?;
         rows.into_iter().map(Generation::try_from).collect()
+    }
+
+    pub(super) fn recent(&self, filter: GenerationFilter) -> Select<Entity> {
+        let generations = match filter.board {
+            Some(board) => self.find::<Entity>().filter(Column::BoardId.eq(board.0)),
+            None => {
+                self.find::<Entity>().filter(Column::BoardId.in_subquery(self.visible_board_ids()))
+            }
+        };
+        generations.filter(matches(filter, ColumnTrait::into_expr))
     }
 
     /// The ids on a page of the newest generations of all boards that the viewer may see.
     fn newest_visible(&self, filter: GenerationFilter, page: Page) -> SelectStatement {
         let of = |boards: SimpleExpr| {
-            let generations = filter.apply(self.find::<Entity>().filter(boards));
+            let matching = matches(filter, ColumnTrait::into_expr);
+            let generations = self.find::<Entity>().filter(boards).filter(matching);
             newest_first(generations).select_only().column(Column::Id)
         };
         if !self.store().is_postgres() {
@@ -339,10 +356,8 @@ impl Scope {
             query.union(UnionType::All, branch);
         }
         let statement = self.store().backend().build(&query);
-        let rows = self.read().query_all_raw(statement).await?;
-        rows.iter()
-            .map(|row| Generation::try_from(generations::Model::from_query_result(row, "")?))
-            .collect()
+        let rows: Vec<generations::Model> = row::all(self.read(), statement).await?;
+        rows.into_iter().map(Generation::try_from).collect()
     }
 
     fn generation_page(&self, GenerationPage { board, page }: GenerationPage) -> SelectStatement {
@@ -352,6 +367,56 @@ impl Scope {
             .into_query();
         Query::select().expr(Expr::cust("*")).from_subquery(rows, Alias::new("page")).to_owned()
     }
+
+    /// Windows of boards which the viewer has been found to see, in their order, in one statement as
+    /// [`Scope::generation_pages`] has it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn generation_windows(
+        &self,
+        windows: &[GenerationWindow],
+    ) -> Result<Vec<Slice<Placed<Generation>>>> {
+        let everything = GenerationFilter::default();
+        let pages = windows.iter().map(|one| on_board(one.board, everything, one.window));
+        let Some(query) = numbered(pages, "tenant_id", self.tenant()) else {
+            return Ok(Vec::new());
+        };
+        let statement = self.store().backend().build(&query);
+        let mut found: Vec<Vec<Placed<Generation>>> = vec![Vec::new(); windows.len()];
+        for row in self.read().query_all_raw(statement).await? {
+            let generation =
+                Generation::try_from(generations::Model::from_query_result(&row, "")?)?;
+            let position = generation.position();
+            rows_of(&mut found, &row)?.push(Placed::new(generation, position));
+        }
+        Ok(found.into_iter().zip(windows).map(|(rows, one)| Slice::new(rows, one.window)).collect())
+    }
+}
+
+/// The order of every list of generations.
+pub(super) fn newest() -> Keyset {
+    Keyset::new(Column::CreatedAt, Column::Id, Order::Desc)
+}
+
+/// A window of a board, for [`numbered`].
+pub(super) fn on_board(
+    board: BoardId,
+    filter: GenerationFilter,
+    window: ListWindow,
+) -> SelectStatement {
+    let on_board = Column::BoardId.eq(board.0);
+    let matching = matches(filter, ColumnTrait::into_expr);
+    let mut rows = Entity::find().filter(on_board).filter(matching).into_query();
+    newest().page(&mut rows, window);
+    rows
+}
+
+/// What a filter asks of a generation, whose columns are at hand as `column` has it.
+pub(super) fn matches(filter: GenerationFilter, column: impl Fn(Column) -> Expr) -> Condition {
+    let status = filter.status.map(|status| column(Column::Status).eq(status.as_str()));
+    let kind = filter.artifact_type.map(|kind| column(Column::ArtifactType).eq(kind.as_str()));
+    Condition::all().add_option(status).add_option(kind)
 }
 
 fn newest_first(generations: Select<Entity>) -> Select<Entity> {

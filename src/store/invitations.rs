@@ -91,11 +91,11 @@ impl People {
         let rows = invitations
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::Id)
-            .limit(window.first() as u64 + 1)
+            .limit(window.rows() as u64 + 1)
             .all(self.store.read())
             .await?;
         let rows = rows.into_iter().map(Invitation::try_from).collect::<Result<_>>()?;
-        Ok(Slice::new(rows, window.first()))
+        Ok(Slice::new(rows, window))
     }
 
     /// Invites an address. Expired invitations of the tenant go by the way, so that one of them is

@@ -2,21 +2,27 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, JoinType,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
+    IntoActiveModel, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    RelationDef, Select, SelectTwo, sea_query::SelectStatement,
 };
+use uuid::Uuid;
 
 use super::{
-    AuthorizedBoard, Board, Scope, User, corrupt,
+    AuthorizedBoard, Board, Placed, Scope, Slice, User, corrupt,
     entity::{
         board_members::{self, Column, Entity},
         users,
     },
-    is_foreign_key_violation, is_unique_violation, now, row,
+    is_foreign_key_violation, is_unique_violation,
+    keyset::{Keyset, numbered, rows_of},
+    now, row,
     users::USER_COLUMNS,
 };
 use crate::{
-    domain::{BoardId, MemberId, MemberRole, Permission, Relation, UserId},
+    domain::{
+        BoardId, ListPosition, ListWindow, MemberId, MemberRole, Permission, Relation, UserId,
+    },
     error::{Error, Result},
 };
 
@@ -35,6 +41,15 @@ pub struct Membership {
     pub invited_by: Option<UserId>,
     /// Since when.
     pub joined_at: DateTime<Utc>,
+}
+
+/// A window of a board's members, in the order of joining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MemberWindow {
+    /// The board.
+    pub board: BoardId,
+    /// The window.
+    pub window: ListWindow,
 }
 
 impl Membership {
@@ -57,22 +72,61 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn members_of(&self, boards: &[BoardId]) -> Result<Vec<Membership>> {
-        let to_user: sea_orm::RelationDef = Entity::belongs_to(users::Entity)
-            .from((Column::TenantId, Column::UserId))
-            .to((users::Column::TenantId, users::Column::Id))
-            .into();
         let boards = self.list(boards.iter().map(|id| id.0));
         let statement = self.statement(("members", 0), [boards], |scope, parameters| {
             let members = scope
                 .find::<Entity>()
                 .filter(scope.among(Column::BoardId, parameters.text(0)))
-                .join(JoinType::InnerJoin, to_user.clone())
+                .join(JoinType::InnerJoin, to_user())
                 .order_by_asc(Column::JoinedAt)
                 .order_by_asc(Column::Id);
             USER_COLUMNS.into_iter().fold(members, QuerySelect::column).into_query()
         });
         let rows: Vec<(board_members::Model, User)> = row::all(self.read(), statement).await?;
         rows.into_iter().map(|(row, user)| Membership::read(&row, user)).collect()
+    }
+
+    /// Windows of the members of boards which the viewer has been found to see, in their order, in
+    /// one statement whose every branch reads its rows from the index of its board.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn member_windows(
+        &self,
+        windows: &[MemberWindow],
+    ) -> Result<Vec<Slice<Placed<Membership>>>> {
+        let pages = windows.iter().map(|one| member_window(*one));
+        let Some(query) = numbered(pages, "A_tenant_id", self.tenant()) else {
+            return Ok(Vec::new());
+        };
+        let statement = self.store().backend().build(&query);
+        let mut found: Vec<Vec<Placed<Membership>>> = vec![Vec::new(); windows.len()];
+        for row in self.read().query_all_raw(statement).await? {
+            let user = users::Model::from_query_result(&row, "B_")?;
+            let member = board_members::Model::from_query_result(&row, "A_")?;
+            let position = ListPosition::new(member.joined_at, member.id);
+            rows_of(&mut found, &row)?
+                .push(Placed::new(Membership::read(&member, user.into())?, position));
+        }
+        Ok(found.into_iter().zip(windows).map(|(rows, one)| Slice::new(rows, one.window)).collect())
+    }
+
+    /// How many members each of the boards has; boards without any are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn member_counts(&self, boards: &[BoardId]) -> Result<Vec<(BoardId, i64)>> {
+        let rows: Vec<(Uuid, i64)> = self
+            .find::<Entity>()
+            .filter(Column::BoardId.is_in(boards.iter().map(|id| id.0)))
+            .select_only()
+            .column(Column::BoardId)
+            .column_as(Column::Id.count(), "count")
+            .group_by(Column::BoardId)
+            .into_tuple()
+            .all(self.read())
+            .await?;
+        Ok(rows.into_iter().map(|(board, count)| (board.into(), count)).collect())
     }
 
     /// The board, if the viewer may take `member` off it: admins and the owner may take off anyone,
@@ -102,6 +156,25 @@ impl Scope {
             .is_some();
         if exists { Ok(()) } else { Err(Error::NotFound("User")) }
     }
+}
+
+/// A window of a board, for [`numbered`].
+fn member_window(one: MemberWindow) -> SelectStatement {
+    let on_board = Column::BoardId.eq(one.board.0);
+    let mut rows = with_users(Entity::find()).filter(on_board).into_query();
+    Keyset::new(Column::JoinedAt, Column::Id, Order::Asc).page(&mut rows, one.window);
+    rows
+}
+
+fn with_users(members: Select<Entity>) -> SelectTwo<Entity, users::Entity> {
+    members.join(JoinType::InnerJoin, to_user()).select_also(users::Entity)
+}
+
+fn to_user() -> RelationDef {
+    Entity::belongs_to(users::Entity)
+        .from((Column::TenantId, Column::UserId))
+        .to((users::Column::TenantId, users::Column::Id))
+        .into()
 }
 
 impl AuthorizedBoard {

@@ -11,11 +11,13 @@ mod events;
 mod generations;
 mod invitations;
 mod joining;
+mod keyset;
 mod lineage;
 mod members;
 mod migrate;
 mod people;
 mod queueing;
+mod recent;
 mod row;
 mod scope;
 mod search;
@@ -50,14 +52,16 @@ pub use audit::{AuditFilter, AuditRecord, AuditStore};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, NewBoard};
 pub use events::{Event, Events, SessionChange, Subject};
 pub use generations::{
-    AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, LineageEntry, NewGeneration,
+    AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationWindow,
+    LineageEntry, NewGeneration,
 };
 pub use invitations::{Invitation, NewInvitation};
 pub use joining::{Joined, Newcomer};
+pub use keyset::{Placed, Slice};
 pub use lineage::{Direction, LineageEdge, LineageGraph};
-pub use members::Membership;
+pub use members::{MemberWindow, Membership};
 pub use migrate::MigrationStatus;
-pub use people::{MemberFilter, People, Slice};
+pub use people::{MemberFilter, People};
 pub use scope::{Scope, Viewer};
 pub use system::{
     JoinPolicy, Profile, System, Tenant, TenantReference, TenantStatus, UserInTenant,

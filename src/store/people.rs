@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use super::{
-    Event, Scope, SessionChange, Store, Subject, System, User,
+    Event, Scope, SessionChange, Slice, Store, Subject, System, User,
     ending::cancel_all_of,
     entity::{
         tenants,
@@ -41,24 +41,6 @@ pub struct MemberFilter {
     pub role: Option<TenantRole>,
     /// The suspended ones, or the others.
     pub suspended: Option<bool>,
-}
-
-/// Some rows of a list, and whether there are more behind them.
-#[derive(Clone, Debug)]
-pub struct Slice<T> {
-    /// The rows.
-    pub rows: Vec<T>,
-    /// Whether the list goes on.
-    pub has_more: bool,
-}
-
-impl<T> Slice<T> {
-    /// Of `rows`, which were asked for with one more than `first`.
-    pub(super) fn new(mut rows: Vec<T>, first: usize) -> Self {
-        let has_more = rows.len() > first;
-        rows.truncate(first);
-        Self { rows, has_more }
-    }
 }
 
 impl Scope {
@@ -99,10 +81,10 @@ impl People {
         let rows = members
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::Id)
-            .limit(window.first() as u64 + 1)
+            .limit(window.rows() as u64 + 1)
             .all(self.store.read())
             .await?;
-        Ok(Slice::new(rows.into_iter().map(User::from).collect(), window.first()))
+        Ok(Slice::new(rows, window).map(User::from))
     }
 
     /// The members with that address, at most two: it need not be one person's.

@@ -1,18 +1,21 @@
 //! Finding boards by their text.
 
 use sea_orm::{
-    DbBackend, FromQueryResult, Order, QueryFilter, QuerySelect, QueryTrait, Select,
+    ConnectionTrait, DbBackend, FromQueryResult, Order, QueryFilter, QuerySelect, QueryTrait,
+    Select,
     sea_query::{
         Alias, Expr, ExprTrait, Func, LikeExpr, Query, SelectStatement, SimpleExpr, UnionType,
     },
 };
 
 use super::{
-    Board, Scope,
+    Board, Placed, Scope, Slice,
     entity::boards::{Column, Entity, Model},
+    keyset::Keyset,
+    row,
 };
 use crate::{
-    domain::{Page, fold, like_pattern},
+    domain::{ListPosition, ListWindow, Page, fold, like_pattern},
     error::Result,
 };
 
@@ -29,26 +32,70 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn search_boards(&self, text: &str, page: Page) -> Result<Vec<Board>> {
+        let mut rows = self.found_boards(text);
+        rows.order_by(Alias::new(IN_TITLE), Order::Desc)
+            .order_by(Column::UpdatedAt, Order::Desc)
+            .order_by(Column::Id, Order::Desc)
+            .limit(page.limit())
+            .offset(page.offset());
+        let statement = self.store().backend().build(&rows);
+        let rows: Vec<Model> = row::all(self.read(), statement).await?;
+        Ok(rows.into_iter().map(Board::from).collect())
+    }
+
+    /// A window of what [`Scope::search_boards`] finds. Title hits are the group 1.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn found_board_window(
+        &self,
+        text: &str,
+        window: ListWindow,
+    ) -> Result<Slice<Placed<Board>>> {
+        let mut rows = self.found_boards(text);
+        Keyset::of_alias(FOUND, Column::UpdatedAt, Column::Id, Order::Desc)
+            .grouped_by(Expr::col((Alias::new(FOUND), Alias::new(IN_TITLE))))
+            .page(&mut rows, window);
+        let statement = self.store().backend().build(&rows);
+        let rows = FoundRow::find_by_statement(statement).all(self.read()).await?;
+        Ok(Slice::new(rows, window).map(|FoundRow { board, in_title }| {
+            let group = u8::from(in_title == 1);
+            let position = ListPosition { group, at: board.updated_at, id: board.id };
+            Placed::new(board.into(), position)
+        }))
+    }
+
+    /// How many boards [`Scope::search_boards`] finds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn found_board_count(&self, text: &str) -> Result<u64> {
+        let mut rows = self.found_boards(text);
+        rows.clear_selects().expr(Expr::cust("COUNT(*)"));
+        let statement = self.store().backend().build(&rows);
+        let count = self.read().query_one_raw(statement).await?;
+        let count: Option<i64> = count.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
+    }
+
+    fn found_boards(&self, text: &str) -> SelectStatement {
         let needles = Needles::new(self.store().backend(), text);
         let [owned, joined, public] = self.visible_boards_apart();
         let mut found = needles.hits(owned);
         found.union(UnionType::All, needles.hits(joined));
         found.union(UnionType::All, needles.hits(needles.indexed(public)));
-        let page = Query::select()
-            .expr(Expr::cust("*"))
-            .from_subquery(found, Alias::new("found"))
-            .order_by(Alias::new(IN_TITLE), Order::Desc)
-            .order_by(Column::UpdatedAt, Order::Desc)
-            .order_by(Column::Id, Order::Desc)
-            .limit(page.limit())
-            .offset(page.offset())
-            .to_owned();
-        let statement = self.store().backend().build(&page);
-        let rows = Model::find_by_statement(statement).all(self.read()).await?;
-        Ok(rows.into_iter().map(Board::from).collect())
+        Query::select().expr(Expr::cust("*")).from_subquery(found, Alias::new(FOUND)).to_owned()
     }
 }
 
+#[derive(FromQueryResult)]
+struct FoundRow {
+    #[sea_orm(nested)]
+    board: Model,
+    in_title: i32,
+}
+
+const FOUND: &str = "found";
 const IN_TITLE: &str = "in_title";
 
 /// A text to look for, as rows may hold it.

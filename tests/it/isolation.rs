@@ -318,6 +318,33 @@ impl Walk {
                 Self::graphql(field, "$s: String!", "slug: $s", selection, json!({ "s": slug }))
             }
             "myBoards" | "publicBoards" => Self::graphql(field, "", "limit: 20", &board, json!({})),
+            "myBoardsConnection" | "publicBoardsConnection" => {
+                let selection = connection(&board);
+                let end = ["first: 20", "last: 20"][self.random.below(2)];
+                Self::graphql(field, "", end, &selection, json!({}))
+            }
+            "searchBoardsConnection" => {
+                let text = ["mark-", "mark-one", "mark-two"][self.random.below(3)];
+                let selection = connection(&board);
+                Self::graphql(
+                    field,
+                    "$q: String!",
+                    "query: $q, first: 20",
+                    &selection,
+                    json!({ "q": text }),
+                )
+            }
+            "recentGenerationsConnection" => {
+                let id = self.random.chance(60).then(|| self.id(tenant, Kind::Board));
+                let selection = connection(&generation);
+                Self::graphql(
+                    field,
+                    "$id: UUID",
+                    "boardId: $id, last: 20",
+                    &selection,
+                    json!({ "id": id }),
+                )
+            }
             "searchBoards" => {
                 let text = ["mark-", "mark-one", "mark-two"][self.random.below(3)];
                 let arguments = "query: $q, limit: 20";
@@ -601,12 +628,17 @@ impl Walk {
     async fn lists_agree_with_the_model(&self, tenant: usize, user: usize) {
         let query = "{ publicBoards(limit: 100) { id } myBoards(limit: 100) { id }
             searchBoards(query: \"MARK-\", limit: 100) { id generationCount }
-            recentGenerations(limit: 100) { id } tags { id } }";
+            recentGenerations(limit: 100) { id } tags { id }
+            publicBoardsConnection { totalCount } myBoardsConnection { totalCount }
+            searchBoardsConnection(query: \"MARK-\") { totalCount }
+            recentGenerationsConnection { totalCount } }";
         let world = &self.worlds[tenant];
         let data = world.users[user].data(query, json!({})).await;
         let listed = |field: &str| -> BTreeSet<String> {
             let list = data[field].as_array().expect("a list");
             assert!(list.len() < 100, "the walk is too long for one page");
+            let total = &data[format!("{field}Connection")]["totalCount"];
+            assert!(field == "tags" || *total == list.len(), "seed {}: {field}", self.seed);
             list.iter().map(|item| text(&item["id"])).collect()
         };
         let ids = |which: &dyn Fn(&ModelBoard) -> bool| -> BTreeSet<String> {
@@ -697,12 +729,18 @@ fn generation() -> String {
     )
 }
 
+fn connection(node: &str) -> String {
+    format!("{{ totalCount edges {{ cursor node {node} }} pageInfo {{ hasNextPage endCursor }} }}")
+}
+
 fn board() -> String {
     format!(
         "{{ id tenantId ownerId title description settings metadata owner {{ {USER} }}
            members {{ id userId invitedBy user {{ {USER} }} inviter {{ {USER} }} }}
            generations(limit: 10) {{ id tags {{ id name }} user {{ displayName }} inputParams
-             descendants {{ children {{ generation {{ id }} }} }} }} generationCount }}"
+             descendants {{ children {{ generation {{ id }} }} }} }} generationCount
+           generationsConnection(last: 5) {{ totalCount edges {{ cursor node {{ id }} }} }}
+           membersConnection(first: 5) {{ totalCount edges {{ cursor node {{ userId }} }} }} }}"
     )
 }
 

@@ -8,6 +8,7 @@ mod access_tokens;
 mod audit;
 mod boards;
 mod cli;
+mod connections;
 mod counts;
 mod generations;
 mod hostile;

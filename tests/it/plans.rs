@@ -33,8 +33,28 @@ fn operations() -> Vec<(String, Value)> {
             add(format!("{{ recentGenerations({board} {filter} limit: 20) {{ id }} }}"));
         }
     }
+    for sort in sorts {
+        for role in ["ANY", "OWNER", "MEMBER"] {
+            add(format!(
+                "{{ myBoardsConnection(first: 20, role: {role}, sort: {sort}) {{
+                   totalCount edges {{ cursor }} }} }}"
+            ));
+        }
+        add(format!(
+            "{{ publicBoardsConnection(last: 20, sort: {sort}) {{ totalCount edges {{ cursor }} }} }}"
+        ));
+    }
+    for arguments in ["", "status: FAILED,"] {
+        add(format!(
+            "{{ recentGenerationsConnection({arguments} last: 20) {{ totalCount edges {{ cursor }} }} }}"
+        ));
+    }
+    add("{ searchBoardsConnection(query: \"board 17\", first: 20) { totalCount edges { cursor } } }"
+        .to_owned());
     add("{ tags { id } me { boards { id } memberBoards { id } } }".to_owned());
     let nested = "owner { email } members { user { email } } generationCount
+        generationsConnection(first: 20) { totalCount nodes { id } }
+        membersConnection(last: 20) { totalCount nodes { id } }
         generations(limit: 20) { id tags { id } board { id } ancestry { generation { id } }
         descendants { generation { id } } }";
     add(format!("{{ board(id: \"{board}\") {{ {nested} }} }}"));

@@ -90,6 +90,13 @@ async fn nested_fields_need_their_own_scope() {
     let cases = [
         ("boards:read", "board", &board, "generations { id }", "generations:read"),
         ("boards:read", "board", &board, "generationCount", "generations:read"),
+        (
+            "boards:read",
+            "board",
+            &board,
+            "generationsConnection { totalCount }",
+            "generations:read",
+        ),
         ("generations:read", "generation", &generation, "board { id }", "boards:read"),
         ("generations:read", "generation", &generation, "user { boards { id } }", "boards:read"),
         (
@@ -200,9 +207,22 @@ async fn emails_of_others_need_boards() {
 /// Whatever leads to boards or generations from elsewhere asks for the scope of what it leads to.
 #[test]
 fn fields_that_lead_to_boards_and_generations_say_their_scope() {
-    let wanted = [("Board", "boards:read"), ("Generation", "generations:read")];
+    let wanted = [
+        ("Board", "boards:read"),
+        ("BoardConnection", "boards:read"),
+        ("BoardMemberConnection", "boards:read"),
+        ("Generation", "generations:read"),
+        ("GenerationConnection", "generations:read"),
+    ];
     // These hang below a field that has asked for the same.
-    let below = ["AncestryNode", "DescendantNode"];
+    let below = [
+        "AncestryNode",
+        "DescendantNode",
+        "BoardConnection",
+        "BoardEdge",
+        "GenerationConnection",
+        "GenerationEdge",
+    ];
     for edge in crate::schema::edges() {
         let Some((_, scope)) = wanted.iter().find(|(target, _)| *target == edge.target) else {
             continue;
@@ -225,7 +245,11 @@ async fn a_mutation_whose_answer_may_not_be_read_is_not_carried_out() {
     let plain = "mutation { createBoard(input: { title: \"Ghost\" }) { id members { role } } }";
     let fragment = "mutation { createBoard(input: { title: \"Ghost\" }) { ...F } }
         fragment F on Board { id ... on Board { generations { id } } }";
-    for (mutation, scope) in [(plain, "boards:read"), (fragment, "generations:read")] {
+    let connection = "mutation { createBoard(input: { title: \"Ghost\" }) {
+        id membersConnection { totalCount } } }";
+    let cases =
+        [(plain, "boards:read"), (fragment, "generations:read"), (connection, "boards:read")];
+    for (mutation, scope) in cases {
         let refused = writer.graphql(mutation, json!({})).await;
         assert_eq!(refused.code(), Some("FORBIDDEN"), "{}", refused.body);
         assert_eq!(required_scopes(&refused.body), Some(&json!([scope])));

@@ -8,12 +8,18 @@ use crate::support::Client;
 
 /// What a caller sends, with the id in question as `$id` and their own board, generation and a
 /// picture's address at hand; and what the answer is when the id does not exist.
-const OPERATIONS: [(&str, &str, Expected); 16] = [
+const OPERATIONS: [(&str, &str, Expected); 17] = [
     ("user", "query($id: UUID!) { user(id: $id) { id } }", Expected::Null),
     ("tag", "query($id: UUID!) { tag(id: $id) { id } }", Expected::Null),
     ("board", "query($id: UUID!) { board(id: $id) { id } }", Expected::Null),
     ("generation", "query($id: UUID!) { generation(id: $id) { id } }", Expected::Null),
     ("board", "query($id: UUID!) { recentGenerations(boardId: $id) { id } }", Expected::Empty),
+    (
+        "board",
+        "query($id: UUID!) { recentGenerationsConnection(boardId: $id) {
+            totalCount edges { cursor } pageInfo { endCursor } } }",
+        Expected::NoPage,
+    ),
     (
         "upload",
         "mutation($id: JSON!, $b: UUID!) { createGeneration(input: { boardId: $b,
@@ -68,6 +74,8 @@ const OPERATIONS: [(&str, &str, Expected); 16] = [
 enum Expected {
     Null,
     Empty,
+    /// An empty page of a connection.
+    NoPage,
     /// `NOT_FOUND` with this message.
     Missing(&'static str),
 }
@@ -122,6 +130,11 @@ async fn an_id_of_another_tenant_is_as_one_that_does_not_exist() {
             match expected {
                 Expected::Null => assert!(is_data(&answer, &Value::Null), "{text}: {answer}"),
                 Expected::Empty => assert!(is_data(&answer, &json!([])), "{text}: {answer}"),
+                Expected::NoPage => {
+                    let page =
+                        json!({ "totalCount": 0, "edges": [], "pageInfo": { "endCursor": null } });
+                    assert!(is_data(&answer, &page), "{text}: {answer}");
+                }
                 Expected::Missing(message) => {
                     assert_eq!(code_of(&answer), "NOT_FOUND", "{text}: {answer}");
                     assert_eq!(answer["errors"][0]["message"], message, "{text}");

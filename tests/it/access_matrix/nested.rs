@@ -82,7 +82,9 @@ async fn the_boards_of_a_user() {
 async fn the_last_look_of_one_who_leaves() {
     let world = World::start().await;
     let leave = "mutation($b: UUID!, $u: UUID!) { removeBoardMember(boardId: $b, userId: $u) {
-        id members { userId } generations { id } generationCount owner { email } } }";
+        id members { userId } generations { id } generationCount owner { email }
+        membersConnection { totalCount edges { node { userId } } }
+        generationsConnection { totalCount edges { node { id } } } } }";
     for (public, shown) in [(false, false), (true, true)] {
         let place = world.place(public).await;
         let variables = json!({ "b": place.board, "u": world.id(Actor::Viewer) });
@@ -92,6 +94,11 @@ async fn the_last_look_of_one_who_leaves() {
         for list in ["members", "generations"] {
             let entries = left[list].as_array().expect("a list");
             assert_eq!(!entries.is_empty(), shown, "{list}, public: {public}");
+        }
+        for list in ["membersConnection", "generationsConnection"] {
+            let edges = left[list]["edges"].as_array().expect("a list").len();
+            assert_eq!(left[list]["totalCount"], edges, "{list}, public: {public}");
+            assert_eq!(edges > 0, shown, "{list}, public: {public}");
         }
         assert_eq!(left["generationCount"] != 0, shown, "public: {public}");
         // There is no board left that the two share.

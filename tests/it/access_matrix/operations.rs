@@ -159,6 +159,27 @@ fn of_boards(key: &str, world: &World, place: &Place) -> Option<Operation> {
         "searchBoards" => {
             ask_for(board, "{ searchBoards(query: \"nEEdle\", limit: 100) { id } }", json!({}))
         }
+        "myBoardsConnection" => {
+            ask_for(board, "{ myBoardsConnection(first: 100) { nodes { id } } }", json!({}))
+        }
+        "myBoardsConnection/owner" => ask_for(
+            board,
+            "{ myBoardsConnection(last: 100, role: OWNER) { nodes { id } } }",
+            json!({}),
+        ),
+        "myBoardsConnection/member" => ask_for(
+            board,
+            "{ myBoardsConnection(last: 100, role: MEMBER) { nodes { id } } }",
+            json!({}),
+        ),
+        "publicBoardsConnection" => {
+            ask_for(board, "{ publicBoardsConnection(first: 100) { nodes { id } } }", json!({}))
+        }
+        "searchBoardsConnection" => ask_for(
+            board,
+            "{ searchBoardsConnection(query: \"nEEdle\", first: 100) { nodes { id } } }",
+            json!({}),
+        ),
         "boardUpdated" => {
             ask_for(board, "subscription($id: UUID!) { boardUpdated(boardId: $id) { id } }", id)
         }
@@ -223,6 +244,14 @@ fn of_generations(key: &str, world: &World, actor: Actor, place: &Place) -> Opti
         "recentGenerations/board" => ask_for(
             own,
             "query($b: UUID) { recentGenerations(boardId: $b, limit: 100) { id } }",
+            board,
+        ),
+        "recentGenerationsConnection" => {
+            ask_for(own, "{ recentGenerationsConnection(first: 100) { nodes { id } } }", json!({}))
+        }
+        "recentGenerationsConnection/board" => ask_for(
+            own,
+            "query($b: UUID) { recentGenerationsConnection(boardId: $b, last: 100) { nodes { id } } }",
             board,
         ),
         "createGeneration" => ask(

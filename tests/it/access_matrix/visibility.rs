@@ -11,10 +11,10 @@ use boards::{
         providers::{JwtAlgorithm, JwtKey, JwtSettings, JwtVerifier},
     },
     domain::{
-        BoardId, BoardQueryRole, GenerationId, MemberRole, Page, Permission, SortOrder, UserId,
-        Validator,
+        BoardId, BoardQueryRole, GenerationId, ListWindow, MemberRole, Page, Permission, SortOrder,
+        UserId, Validator,
     },
-    store::{GenerationFilter, Scope, UserBoards},
+    store::{GenerationFilter, Placed, Scope, Slice, UserBoards},
 };
 use uuid::Uuid;
 
@@ -109,6 +109,38 @@ async fn ways(
     if actor != Actor::Anonymous {
         let mine = scope.my_boards(BoardQueryRole::Any, sort, page).await.expect("boards");
         ways.push(("my_boards", boards(mine)));
+    }
+    ways.extend(windows(scope, actor, (id, generation)).await);
+    ways
+}
+
+/// The same by position. What is counted is what is found.
+async fn windows(
+    scope: &Scope,
+    actor: Actor,
+    (board, generation): (BoardId, GenerationId),
+) -> Vec<(&'static str, bool)> {
+    let (window, sort) = (ListWindow::longest(None), SortOrder::UpdatedDesc);
+    let boards = |slice: Slice<Placed<boards::store::Board>>, count: u64| {
+        assert_eq!(slice.rows.len() as u64, count, "{actor:?}");
+        slice.rows.iter().any(|placed| placed.row.id == board)
+    };
+    let public = scope.public_board_window(sort, window).await.expect("boards");
+    let found = scope.found_board_window("needle", window).await.expect("boards");
+    let filter = GenerationFilter::default();
+    let recent = scope.recent_generation_window(filter, window).await.expect("generations");
+    let recent_count = scope.recent_generation_count(filter).await.expect("a count");
+    assert_eq!(recent.rows.len() as u64, recent_count, "{actor:?}");
+    let mut ways = vec![
+        ("public_board_list", boards(public, scope.public_board_count().await.expect("a count"))),
+        ("search", boards(found, scope.found_board_count("needle").await.expect("a count"))),
+        ("recent", recent.rows.iter().any(|placed| placed.row.id == generation)),
+    ];
+    if actor != Actor::Anonymous {
+        let role = BoardQueryRole::Any;
+        let mine = scope.my_board_window(role, sort, window).await.expect("boards");
+        let count = scope.my_board_count(role).await.expect("a count");
+        ways.push(("my_boards", boards(mine, count)));
     }
     ways
 }
