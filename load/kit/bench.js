@@ -27,19 +27,17 @@ export class Bench {
 
   async prepare() {
     this.binaries = await builtBinaries(this.options);
-    say(`seeding ${this.database.name}`);
+    say(`preparing database ${this.database.name}`);
     await this.database.prepare(this.binaries.server);
   }
 
-  /** A running server on PostgreSQL, unless the settings say otherwise. */
-  async server(settings = {}) {
-    const { program } = await this.spawnServer(settings);
-    return program.answers("/ready");
+  /** A running server on PostgreSQL, unless the settings say otherwise; `folder` is where it runs. */
+  async server(settings = {}, folder = this.folder()) {
+    return this.spawnServer(settings, folder, await freePort()).answers("/ready");
   }
 
-  /** As `server`, without waiting for it. `folder` is where it runs; a new one unless given. */
-  async spawnServer(settings = {}, folder = this.folder()) {
-    const port = await freePort();
+  /** A server that may not answer yet. */
+  spawnServer(settings, folder, port) {
     const env = {
       BOARDS_API_PORT: String(port),
       BOARDS_DATABASE_URL: this.database.url,
@@ -50,7 +48,7 @@ export class Bench {
       ...this.options.set,
       ...settings,
     };
-    return { program: this.#started(new Program(this.binaries.server, env, folder, port)), folder };
+    return this.#started(new Program(this.binaries.server, env, folder, port));
   }
 
   async floor() {

@@ -1,6 +1,6 @@
 // The PostgreSQL database that is measured on: made, seeded and dropped here.
 import { fileURLToPath } from "node:url";
-import { CREATED_TITLE } from "./seed.js";
+import { CREATED_TITLE, SCALE_USER, seedId } from "./seed.js";
 import { output } from "./shell.js";
 
 const SEEDS = ["seed.sql", "seed_scale.sql"].map((name) => fileURLToPath(new URL(`../${name}`, import.meta.url)));
@@ -29,10 +29,9 @@ export class Database {
       await psql(this.#admin, `CREATE DATABASE ${this.name}`);
       this.#made = true;
     }
+    const seeded = !this.#made && (await this.#isSeeded());
     await output(boards, ["migrate"], { env: { BOARDS_DATABASE_URL: this.url } });
-    if ((await this.sql("SELECT count(*) FROM users WHERE auth_subject = 'user-1-scale'")) === "0") {
-      for (const seed of SEEDS) await output("psql", [...QUIET, this.url, "-f", seed]);
-    }
+    if (!seeded) for (const seed of SEEDS) await output("psql", [...QUIET, this.url, "-f", seed]);
     await this.removeCreated();
     await this.sql("VACUUM (ANALYZE)");
   }
@@ -40,6 +39,14 @@ export class Database {
   /** What a query returns, without headings. */
   sql(text) {
     return psql(this.url, text);
+  }
+
+  // Measurements delete rows: somebody's own database is not measured on.
+  async #isSeeded() {
+    if ((await this.sql("SELECT to_regclass('users')")) === "") return false;
+    const [users, seeds] = (await this.sql(`SELECT count(*), count(*) FILTER (WHERE id = '${seedId(SCALE_USER)}') FROM users`)).split("|");
+    if (users !== "0" && seeds === "0") throw new Error(`the database ${this.name} holds users other than the seed's`);
+    return seeds === "1";
   }
 
   /** Takes away what measurements wrote, so that the next one meets the same tables. */

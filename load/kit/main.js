@@ -1,12 +1,17 @@
 // The command line: which measurement, and the end in good order however it comes.
 import { Bench } from "./bench.js";
+import { burst } from "./burst.js";
 import { origin } from "./machine.js";
+import { memory } from "./memory.js";
 import { USAGE, readCommandLine } from "./options.js";
 import { rendered, write } from "./report.js";
+import { sockets } from "./sockets.js";
+import { start } from "./start.js";
 import { statements } from "./statements.js";
 import { table } from "./table.js";
+import { tail } from "./tail.js";
 
-const MEASUREMENTS = { table };
+const MEASUREMENTS = { table, tail, burst, sockets, memory, start };
 const COMMANDS = { ...MEASUREMENTS, statements };
 
 async function run(args) {
