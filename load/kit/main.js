@@ -1,18 +1,20 @@
 // The command line: which measurement, and the end in good order however it comes.
 import { Bench } from "./bench.js";
 import { burst } from "./burst.js";
+import { check } from "./check.js";
 import { origin } from "./machine.js";
 import { memory } from "./memory.js";
 import { USAGE, readCommandLine } from "./options.js";
 import { rendered, write } from "./report.js";
 import { sockets } from "./sockets.js";
+import { sqlite } from "./sqlite.js";
 import { start } from "./start.js";
 import { statements } from "./statements.js";
 import { table } from "./table.js";
 import { tail } from "./tail.js";
 
-const MEASUREMENTS = { table, tail, burst, sockets, memory, start };
-const COMMANDS = { ...MEASUREMENTS, statements };
+const MEASUREMENTS = { table, tail, burst, sockets, memory, start, sqlite };
+const COMMANDS = { ...MEASUREMENTS, statements, check };
 
 async function run(args) {
   const { command, options } = readCommandLine(args);

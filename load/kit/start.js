@@ -54,7 +54,7 @@ function answers(port) {
     asked.on("response", async (response) => {
       let text = "";
       for await (const chunk of response.setEncoding("utf8")) text += chunk;
-      resolve(response.statusCode === 200 && JSON.parse(text).data?.publicBoards !== undefined);
+      resolve(response.statusCode === 200 && Array.isArray(JSON.parse(text).data?.publicBoards));
     });
     asked.end(FIRST);
   });
