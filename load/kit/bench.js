@@ -6,6 +6,7 @@ import { builtBinaries } from "./build.js";
 import { Database } from "./database.js";
 import { Program, freePort } from "./program.js";
 import { TENANT } from "./seed.js";
+import { requireCommand } from "./shell.js";
 import { Signer } from "./tokens.js";
 
 const ADMIN_URL = process.env.BOARDS_LOAD_DATABASE_URL ?? "postgres://postgres@127.0.0.1:5432/postgres";
@@ -26,6 +27,7 @@ export class Bench {
   }
 
   async prepare() {
+    await requireCommand("psql", "apt-get install postgresql-client");
     this.binaries = await builtBinaries(this.options);
     say(`preparing database ${this.database.name}`);
     await this.database.prepare(this.binaries.server);
@@ -69,8 +71,13 @@ export class Bench {
     return caller === null ? headers : { ...headers, Authorization: `Bearer ${this.#token(caller)}` };
   }
 
+  /** Whatever a measurement left running. */
+  async stopPrograms() {
+    await Promise.all(this.#programs.splice(0).map((program) => program.stop()));
+  }
+
   async end() {
-    await Promise.all(this.#programs.map((program) => program.stop()));
+    await this.stopPrograms();
     await this.database.end();
     rmSync(this.scratch, { recursive: true, force: true });
   }

@@ -3,18 +3,19 @@ import { parseArgs } from "node:util";
 
 export const USAGE = `usage: load/run COMMAND [options]
 
-  check       server and floor answer the same rows, statements per request; no speed, no wrk
+  check       server and floor answer the same rows, without an error; no speed, no wrk
   table       requests per second beside the floor, p50, p99, memory, statements
   statements  the SQL that one request of each operation sends
+  serve       a seeded server and the floor, until Ctrl-C, and the commands that load them; for profilers
   tail        p99 beside p50 at 64 connections
   burst       2,000 connections at once
   sockets     memory of 1,000 idle WebSocket subscriptions
   memory      resident memory, idle and under load
   start       time from the start to the first answer
   sqlite      the same operations on SQLite, 64 connections, one write in ten
-  all         table to sqlite, one after the other
+  all         table, tail, burst, sockets, memory, start and sqlite, one after the other
 
-  --query NAME,…      only these operations (table, tail, check, statements)
+  --query NAME,…      only these operations (check, table, statements, serve, tail)
   --rounds N          rounds of each measurement, of which the median counts (3)
   --seconds N         length of a measurement (8)
   --connections N     connections of the table (16)

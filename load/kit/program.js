@@ -1,7 +1,7 @@
 // The server and the floor as processes.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -39,8 +39,12 @@ export class Program {
     return readFileSync(this.#log, "utf8");
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   get running() {
-    return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   /** Waits until `path` answers well. */
@@ -58,16 +62,11 @@ export class Program {
     throw new Error(`${this.#child.spawnfile} does not answer ${path}:\n${this.log.slice(-2000)}`);
   }
 
-  /** Bytes: resident now, and the most since the start or the last `forgetPeak`. */
+  /** Bytes: resident now, and the most since the start. */
   get memory() {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
     const bytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)[1]) * 1024;
     return { resident: bytes("VmRSS"), peak: bytes("VmHWM") };
-  }
-
-  /** The peak counts from now (proc(5), clear_refs). */
-  forgetPeak() {
-    writeFileSync(`/proc/${this.#child.pid}/clear_refs`, "5");
   }
 
   async stop() {

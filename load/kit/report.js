@@ -48,14 +48,12 @@ export function rendered({ title, text }, origin) {
   return `## ${title}\n\n${origin}\n\n${text}\n`;
 }
 
-/** Puts sections in the place of those with the same id. */
-export function write(sections, origin) {
-  let text = existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : HEADING;
-  for (const part of sections) {
-    const [from, to] = [`<!-- ${part.id} -->`, `<!-- /${part.id} -->`];
-    const block = `${from}\n${rendered(part, origin)}${to}`;
-    const [start, end] = [text.indexOf(from), text.indexOf(to)];
-    text = start >= 0 && end > start ? text.slice(0, start) + block + text.slice(end + to.length) : `${text}\n${block}\n`;
-  }
-  writeFileSync(RESULTS, text);
+/** Puts a section in the place of the one with the same id. */
+export function write(part, origin) {
+  const text = existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : HEADING;
+  const [from, to] = [`<!-- ${part.id} -->`, `<!-- /${part.id} -->`];
+  const block = `${from}\n${rendered(part, origin)}${to}`;
+  const [start, end] = [text.indexOf(from), text.indexOf(to)];
+  const placed = start >= 0 && end > start;
+  writeFileSync(RESULTS, placed ? text.slice(0, start) + block + text.slice(end + to.length) : `${text}\n${block}\n`);
 }

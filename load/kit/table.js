@@ -2,8 +2,8 @@
 import { requireAgreement } from "./answers.js";
 import { say } from "./bench.js";
 import { chosenOperations, operationNamed } from "./operations.js";
-import { MIB, atLeast, atMost, below, markdownTable, median, section } from "./report.js";
-import { statementsOf } from "./statements.js";
+import { MIB, atLeast, below, markdownTable, median, section } from "./report.js";
+import { statementsCell, statementsOf } from "./statements.js";
 import { Requests, floorRequest, requireWrk, serverRequest } from "./wrk.js";
 
 const WARM_UP_SECONDS = 2;
@@ -80,7 +80,7 @@ class Comparison {
 function rates(rows, counted) {
   const headings = ["query", "server/s", "floor/s", "server : floor", "server p50, p99 ms", "floor p50, p99 ms", "statements", "round trips"];
   const lines = rows.map(({ operation, ratio, share, server, floor }) => {
-    const { statements, roundTrips } = counted.get(operation.name);
+    const { roundTrips, ...counts } = counted.get(operation.name);
     const budget = operation.ratio === undefined ? ratio.toFixed(2) : atLeast(ratio, operation.ratio);
     return [
       operation.name,
@@ -89,7 +89,7 @@ function rates(rows, counted) {
       share === undefined ? budget : `${budget}; of ${operation.beside} ${atLeast(share, operation.share)}`,
       `${server.p50.toFixed(2)}, ${server.p99.toFixed(2)}`,
       `${floor.p50.toFixed(2)}, ${floor.p99.toFixed(2)}`,
-      operation.statements === undefined ? statements.length : atMost(statements.length, operation.statements),
+      statementsCell(counts, operation.statements),
       roundTrips,
     ];
   });

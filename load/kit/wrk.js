@@ -12,12 +12,13 @@ export function requireWrk() {
 
 /** Requests in a file of the scratch folder, which any run of wrk may send in turn. */
 export class Requests {
-  #file;
+  /** Its path. */
+  file;
 
   /** `list`: {method, path, headers, body}. */
   constructor(bench, list) {
-    this.#file = join(bench.scratch, `requests-${Requests.#count++}.lua`);
-    writeFileSync(this.#file, `return {${list.map(luaTable).join(",\n")}}\n`);
+    this.file = join(bench.scratch, `requests-${Requests.#count++}.lua`);
+    writeFileSync(this.file, `return {${list.map(luaTable).join(",\n")}}\n`);
   }
 
   static #count = 0;
@@ -29,14 +30,15 @@ export class Requests {
   async measured(url, { connections, seconds, check = false }) {
     const result = await this.sent(url, { connections, seconds, check });
     const failed = ["status", "lost", "timeouts", "bad"].filter((kind) => result[kind] > 0);
-    if (failed.length > 0 || result.requests === 0) throw new Error(`not all was answered: ${JSON.stringify(result)}`);
+    if (failed.length > 0) throw new Error(`not all was answered: ${JSON.stringify(result)}`);
+    if (result.requests === 0) throw new Error(`nothing was answered within ${seconds} s: more --seconds`);
     return result;
   }
 
   /** As `measured`; what went wrong is counted: {status, lost, timeouts, bad} and an `example`. */
   async sent(url, { connections, seconds, check }) {
     const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", SCRIPT, url];
-    const printed = await output("wrk", args, { env: { REQUESTS: this.#file, CHECK: check ? "1" : "0" } });
+    const printed = await output("wrk", args, { env: { REQUESTS: this.file, CHECK: check ? "1" : "0" } });
     const [, json] = /^RESULT (.*)$/m.exec(printed) ?? [];
     if (json === undefined) throw new Error(`wrk has no result:\n${printed}`);
     return JSON.parse(json);
