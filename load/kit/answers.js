@@ -42,7 +42,7 @@ function withoutNewIds({ writes }, answer) {
 
 /** Where two JSON values differ first; the order of keys and the spelling of times and numbers do not count. */
 export function difference(left, right, path = "data") {
-  if (typeof left === "object" && typeof right === "object" && left !== null && right !== null) {
+  if (isComposite(left) && isComposite(right) && Array.isArray(left) === Array.isArray(right)) {
     const names = [...new Set([...Object.keys(left), ...Object.keys(right)])];
     for (const name of names) {
       const found = difference(left[name], right[name], `${path}.${name}`);
@@ -51,6 +51,10 @@ export function difference(left, right, path = "data") {
     return undefined;
   }
   return scalar(left) === scalar(right) ? undefined : `${path}: ${JSON.stringify(left)} and ${JSON.stringify(right)}`;
+}
+
+function isComposite(value) {
+  return typeof value === "object" && value !== null;
 }
 
 function scalar(value) {
