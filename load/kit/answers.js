@@ -4,7 +4,8 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/;
 /** Asks both once and fails unless rows, ids and values agree and are as many as the seed makes them. */
 export async function requireAgreement(bench, server, floor, operation) {
   const [ours, theirs] = [await fromServer(bench, server, operation), await fromFloor(floor, operation)];
-  const problem = wrongRows(operation, ours) ?? difference(withoutNewIds(operation, ours), withoutNewIds(operation, theirs));
+  const problem =
+    wrongRows(operation, ours) ?? difference(withoutNewIds(operation, ours), withoutNewIds(operation, theirs));
   if (problem !== undefined) throw new Error(`${operation.name}: server and floor differ: ${problem}`);
 }
 

@@ -11,12 +11,26 @@ export async function builtBinaries({ profile, server, floor }) {
   return {
     server: server === undefined ? await built("boards", "Cargo.toml", profile) : resolve(server),
     // Its release build is its fastest: it has no profile of its own for packages.
-    floor: floor === undefined ? await built("floor", "load/floor/Cargo.toml", profile === "dev" ? "dev" : "release") : resolve(floor),
+    floor:
+      floor === undefined
+        ? await built("floor", "load/floor/Cargo.toml", profile === "dev" ? "dev" : "release")
+        : resolve(floor),
   };
 }
 
 async function built(binary, manifest, profile) {
-  const args = ["build", "--locked", "--manifest-path", manifest, "--profile", profile, "--bin", binary, "--target-dir", TARGET];
+  const args = [
+    "build",
+    "--locked",
+    "--manifest-path",
+    manifest,
+    "--profile",
+    profile,
+    "--bin",
+    binary,
+    "--target-dir",
+    TARGET,
+  ];
   await output("cargo", args, { cwd: ROOT, show: true });
   return resolve(TARGET, profile === "dev" ? "debug" : profile, binary);
 }

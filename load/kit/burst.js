@@ -23,7 +23,14 @@ export async function burst(bench) {
       agent.destroy();
       for (const [index, { good, bad, milliseconds }] of waves.entries()) {
         const what = `${operation.name}, ${index === 0 ? "connecting" : "again on the open connections"}`;
-        rows.push([what, round, judged(bad.size === 0, good, `all ${connections}`), listed(bad), median(milliseconds).toFixed(0), Math.max(...milliseconds).toFixed(0)]);
+        rows.push([
+          what,
+          round,
+          judged(bad.size === 0, good, `all ${connections}`),
+          listed(bad),
+          median(milliseconds).toFixed(0),
+          Math.max(...milliseconds).toFixed(0),
+        ]);
       }
     }
   }
@@ -76,6 +83,8 @@ function listed(bad) {
 function requireOpenFiles(connections) {
   const [, limit] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync("/proc/self/limits", "utf8"));
   if (Number(limit) < connections + SPARE_FILES) {
-    throw new Error(`${limit} open files are too few for ${connections} connections: ulimit -n ${connections + SPARE_FILES}`);
+    throw new Error(
+      `${limit} open files are too few for ${connections} connections: ulimit -n ${connections + SPARE_FILES}`,
+    );
   }
 }

@@ -44,7 +44,9 @@ export class Database {
   // Measurements delete rows: somebody's own database is not measured on.
   async #isSeeded() {
     if ((await this.sql("SELECT to_regclass('users')")) === "") return false;
-    const [users, seeds] = (await this.sql(`SELECT count(*), count(*) FILTER (WHERE id = '${seedId(SCALE_USER)}') FROM users`)).split("|");
+    const [users, seeds] = (
+      await this.sql(`SELECT count(*), count(*) FILTER (WHERE id = '${seedId(SCALE_USER)}') FROM users`)
+    ).split("|");
     if (users !== "0" && seeds === "0") throw new Error(`the database ${this.name} holds users other than the seed's`);
     return seeds === "1";
   }

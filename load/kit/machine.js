@@ -11,7 +11,8 @@ export async function origin(bench, args) {
   const { options, database } = bench;
   const processors = cpus();
   const commit = await git("describe", "--always", "--dirty");
-  const build = options.server === undefined ? `profile ${options.profile}` : "a server that was built before (`--server`)";
+  const build =
+    options.server === undefined ? `profile ${options.profile}` : "a server that was built before (`--server`)";
   const facts = [
     `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, commit ${commit}, \`load/run ${args.join(" ")}\`, ${build}, ${options.algorithm}.`,
     `${processors.length} × ${processors[0].model.trim()}, ${Math.round(totalmem() / MIB / 1024)} GiB, Linux ${release()}.`,

@@ -19,7 +19,8 @@ const COMMANDS = { ...MEASUREMENTS, check, statements, serve };
 
 async function run(args) {
   const { command, options } = readCommandLine(args);
-  const chosen = command === "all" ? Object.entries(MEASUREMENTS) : Object.entries(COMMANDS).filter(([name]) => name === command);
+  const chosen =
+    command === "all" ? Object.entries(MEASUREMENTS) : Object.entries(COMMANDS).filter(([name]) => name === command);
   if (options.help || chosen.length === 0) {
     console.log(USAGE);
     return options.help;

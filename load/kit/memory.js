@@ -16,7 +16,12 @@ export async function memory(bench) {
   const server = await bench.server();
   await pause(IDLE_MS);
   rows.push(["idle on PostgreSQL", server.memory.resident, IDLE_LIMIT_MIB]);
-  for (const connections of CONNECTIONS) rows.push([`most, all queries with ${connections} connections`, await underLoad(bench, server, connections), LOAD_LIMIT_MIB]);
+  for (const connections of CONNECTIONS)
+    rows.push([
+      `most, all queries with ${connections} connections`,
+      await underLoad(bench, server, connections),
+      LOAD_LIMIT_MIB,
+    ]);
   await pause(IDLE_MS);
   rows.push(["after the load", server.memory.resident, LOAD_LIMIT_MIB]);
   await server.stop();

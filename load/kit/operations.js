@@ -83,7 +83,8 @@ export const OPERATIONS = [
 
 export function operationNamed(name) {
   const operation = OPERATIONS.find((candidate) => candidate.name === name);
-  if (operation === undefined) throw new Error(`there is no query ${name}: ${OPERATIONS.map((o) => o.name).join(", ")}`);
+  if (operation === undefined)
+    throw new Error(`there is no query ${name}: ${OPERATIONS.map((o) => o.name).join(", ")}`);
   return operation;
 }
 

@@ -29,7 +29,11 @@ export class Program {
     mkdirSync(folder, { recursive: true });
     this.#log = join(folder, "log");
     const log = openSync(this.#log, "a");
-    this.#child = spawn(binary, [], { cwd: folder, env: { ...bareEnvironment(), ...env }, stdio: ["ignore", log, log] });
+    this.#child = spawn(binary, [], {
+      cwd: folder,
+      env: { ...bareEnvironment(), ...env },
+      stdio: ["ignore", log, log],
+    });
     closeSync(log);
     this.#child.on("error", () => {}); // Told by `answers`: it never answers.
     this.url = `http://127.0.0.1:${port}`;

@@ -73,7 +73,10 @@ export class GraphqlSocket {
   }
 
   #frame(kind, payload) {
-    const length = payload.length < 126 ? Buffer.from([MASKED | payload.length]) : Buffer.from([MASKED | 126, payload.length >> 8, payload.length & 0xff]);
+    const length =
+      payload.length < 126
+        ? Buffer.from([MASKED | payload.length])
+        : Buffer.from([MASKED | 126, payload.length >> 8, payload.length & 0xff]);
     const mask = randomBytes(4);
     const masked = Buffer.from(payload.map((byte, index) => byte ^ mask[index % 4]));
     this.#stream.write(Buffer.concat([Buffer.from([FINAL | kind]), length, mask, masked]));
@@ -91,7 +94,9 @@ function upgraded(url) {
     };
     const asked = request(url, { headers, agent: false });
     asked.on("upgrade", (response, stream, head) => resolve([stream, head]));
-    asked.on("response", (response) => reject(new Error(`the server answered the upgrade with ${response.statusCode}`)));
+    asked.on("response", (response) =>
+      reject(new Error(`the server answered the upgrade with ${response.statusCode}`)),
+    );
     asked.on("error", reject);
     asked.end();
   });

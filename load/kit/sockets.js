@@ -13,7 +13,7 @@ const WARM_UP = 10;
 const LIMIT_KIB = 20;
 const SETTLE_MS = 5000;
 const SUBSCRIPTION = "subscription($id: UUID!) { boardUpdated(boardId: $id) { id title description } }";
-const CHANGE = "mutation($id: UUID!) { updateBoard(input: {id: $id, description: \"changed\"}) { id } }";
+const CHANGE = 'mutation($id: UUID!) { updateBoard(input: {id: $id, description: "changed"}) { id } }';
 
 /** `load/run sockets`. */
 export async function sockets(bench) {
@@ -61,7 +61,8 @@ async function opened(bench, server, boards, count) {
       const id = boards[(sockets.length + index) % boards.length];
       socket.send({ type: "subscribe", id: "1", payload: { query: SUBSCRIPTION, variables: { id } } });
       const { payload } = await socket.next("next");
-      if (payload.data?.boardUpdated.title !== CREATED_TITLE) throw new Error(`a subscription began with ${JSON.stringify(payload)}`);
+      if (payload.data?.boardUpdated.title !== CREATED_TITLE)
+        throw new Error(`a subscription began with ${JSON.stringify(payload)}`);
       return socket;
     });
     sockets.push(...(await Promise.all(some)));

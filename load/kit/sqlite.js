@@ -33,7 +33,11 @@ export async function sqlite(bench) {
   const { peak } = server.memory;
   await server.stop();
   const written = Number(await output("sqlite3", [file, "SELECT count(*) FROM boards WHERE title = 'bench'"]));
-  return section("sqlite", `SQLite, ${CONNECTIONS} connections, one write in ten`, figures(result, { alone, peak, written, log: server.log }));
+  return section(
+    "sqlite",
+    `SQLite, ${CONNECTIONS} connections, one write in ten`,
+    figures(result, { alone, peak, written, log: server.log }),
+  );
 }
 
 /** Milliseconds of a request while there is no other. */
@@ -50,7 +54,10 @@ async function medianTime(bench, server, operation) {
 /** Every answer is read: an error in it counts. */
 function load(bench, server, reads) {
   const operations = [...reads, operationNamed("create_board"), operationNamed("me")];
-  const requests = new Requests(bench, operations.map((operation) => serverRequest(bench, operation)));
+  const requests = new Requests(
+    bench,
+    operations.map((operation) => serverRequest(bench, operation)),
+  );
   const seconds = bench.options.seconds * bench.options.rounds;
   return requests.sent(server.url, { connections: CONNECTIONS, seconds, check: true });
 }

@@ -19,7 +19,10 @@ async function insertsOf(database, file, table) {
   const here = (await output("sqlite3", [file, `SELECT name FROM pragma_table_info('${table}')`])).trim().split("\n");
   const types = await database.sql(`SELECT column_name, data_type FROM information_schema.columns
      WHERE table_schema = current_schema() AND table_name = '${table}'`);
-  const columns = types.split("\n").map((line) => line.split("|")).filter(([name]) => here.includes(name));
+  const columns = types
+    .split("\n")
+    .map((line) => line.split("|"))
+    .filter(([name]) => here.includes(name));
   const names = columns.map(([name]) => name).join(", ");
   const values = columns.map(([name, type]) => `coalesce(${literal(name, type)}, 'NULL')`).join(" || ',' || ");
   return `SELECT 'INSERT OR IGNORE INTO ${table} (${names}) VALUES (' || ${values} || ');' FROM ${table}`;

@@ -28,7 +28,13 @@ export async function start(bench) {
     const times = [];
     for (let n = 0; n < bench.options.starts; n++) times.push(await timed(bench, settings, folder()));
     say(`${name}: ${median(times).toFixed(0)} ms`);
-    rows.push([name, times.length, below(median(times), limit, 0, " ms"), `${Math.min(...times).toFixed(0)} ms`, `${Math.max(...times).toFixed(0)} ms`]);
+    rows.push([
+      name,
+      times.length,
+      below(median(times), limit, 0, " ms"),
+      `${Math.min(...times).toFixed(0)} ms`,
+      `${Math.max(...times).toFixed(0)} ms`,
+    ]);
   }
   const headings = ["database", "starts", "median", "shortest", "longest"];
   return section("start", "Start to first answer", markdownTable(headings, rows));
@@ -49,7 +55,14 @@ async function timed(bench, settings, folder) {
 
 function answers(port) {
   return new Promise((resolve) => {
-    const asked = request({ host: "127.0.0.1", port, path: "/graphql", method: "POST", headers: HEADERS, agent: false });
+    const asked = request({
+      host: "127.0.0.1",
+      port,
+      path: "/graphql",
+      method: "POST",
+      headers: HEADERS,
+      agent: false,
+    });
     asked.on("error", () => resolve(false));
     asked.on("response", async (response) => {
       let text = "";

@@ -78,7 +78,16 @@ class Comparison {
 }
 
 function rates(rows, counted) {
-  const headings = ["query", "server/s", "floor/s", "server : floor", "server p50, p99 ms", "floor p50, p99 ms", "statements", "round trips"];
+  const headings = [
+    "query",
+    "server/s",
+    "floor/s",
+    "server : floor",
+    "server p50, p99 ms",
+    "floor p50, p99 ms",
+    "statements",
+    "round trips",
+  ];
   const lines = rows.map(({ operation, ratio, share, server, floor }) => {
     const { roundTrips, ...counts } = counted.get(operation.name);
     const budget = operation.ratio === undefined ? ratio.toFixed(2) : atLeast(ratio, operation.ratio);

@@ -31,7 +31,9 @@ export class Wire {
   take() {
     const passed = this.passed.splice(0);
     return {
-      statements: passed.filter((message) => message.sql !== undefined && !message.control).map((message) => message.sql),
+      statements: passed
+        .filter((message) => message.sql !== undefined && !message.control)
+        .map((message) => message.sql),
       roundTrips: passed.filter((message) => message.roundTrip).length,
     };
   }
@@ -45,7 +47,10 @@ export class Wire {
     const database = connect({ host: hostname, port: Number(port) || DEFAULT_PORT });
     const messages = new FrontendMessages((message) => this.passed.push(message));
     client.on("data", (chunk) => messages.push(chunk));
-    for (const [from, to] of [[client, database], [database, client]]) {
+    for (const [from, to] of [
+      [client, database],
+      [database, client],
+    ]) {
       this.#sockets.add(from);
       from.setNoDelay(true);
       from.pipe(to);
