@@ -140,7 +140,9 @@ fn label(document: &ExecutableDocument) -> Arc<str> {
     let label = match &document.operations {
         DocumentOperations::Single(operation) => format!("({})", operation.node.ty),
         DocumentOperations::Multiple(operations) => {
-            operations.keys().map(Name::as_str).collect::<Vec<_>>().join(",")
+            let mut names: Vec<&str> = operations.keys().map(Name::as_str).collect();
+            names.sort_unstable();
+            names.join(",")
         }
     };
     label.chars().take(LABEL_MAX).collect::<String>().into()
