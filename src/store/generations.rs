@@ -288,16 +288,15 @@ impl Scope {
         filter: GenerationFilter,
         page: Page,
     ) -> Result<Vec<Generation>> {
-        let generations = match filter.board {
-            Some(board) => filter
+        let generations = if let Some(board) = filter.board {
+            filter
                 .apply(self.find::<Entity>().filter(Column::BoardId.eq(board.0)))
                 .limit(page.limit())
-                .offset(page.offset()),
+                .offset(page.offset())
+        } else {
             // The rows are wide: they are read for those on the page alone.
-            None => {
-                let page = self.newest_visible(filter, page);
-                self.find::<Entity>().filter(Column::Id.in_subquery(page))
-            }
+            let page = self.newest_visible(filter, page);
+            self.find::<Entity>().filter(Column::Id.in_subquery(page))
         };
         let rows = newest_first(generations).all(self.read()).await?;
         rows.into_iter().map(Generation::try_from).collect()
