@@ -304,6 +304,12 @@ impl Work {
         tokio::spawn(announce_changes_of_others(self.store.clone(), self.stopping.clone()));
         let config = &self.config;
         self.store.system().ensure_default_tenant(&config.default_tenant_slug).await?;
+        if !self.store.search_is_indexed().await? {
+            tracing::warn!(
+                "searchBoards reads all public boards of a tenant: the extensions pg_trgm and btree_gin \
+                 were not to be had when the database was migrated, see README"
+            );
+        }
         let deletion = TenantDeletion::new(self.store.clone(), self.artifacts.store().clone());
         deletion.start(self.stopping.clone()).await?;
         if config.worker_enabled {

@@ -296,13 +296,12 @@ impl Scope {
         filter: GenerationFilter,
         page: Page,
     ) -> Result<Vec<Generation>> {
-        let generations = match filter.board {
-            Some(_) => self.recent(filter).limit(page.limit()).offset(page.offset()),
+        let generations = if filter.board.is_some() {
+            self.recent(filter).limit(page.limit()).offset(page.offset())
+        } else {
             // The rows are wide: they are read for those on the page alone.
-            None => {
-                let page = self.newest_visible(filter, page);
-                self.find::<Entity>().filter(Column::Id.in_subquery(page))
-            }
+            let page = self.newest_visible(filter, page);
+            self.find::<Entity>().filter(Column::Id.in_subquery(page))
         };
         let statement = newest_first(generations).build(self.store().backend());
         let rows: Vec<generations::Model> = row::all(self.read(), statement).await?;

@@ -55,6 +55,22 @@ impl Store {
             .collect())
     }
 
+    /// Whether search has an index for public boards: PostgreSQL makes it only where whoever migrated
+    /// may have the extensions that it needs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn search_is_indexed(&self) -> Result<bool> {
+        if !self.is_postgres() {
+            return Ok(true);
+        }
+        let statement = sea_orm::Statement::from_string(
+            self.backend(),
+            "SELECT 1 WHERE to_regclass('boards_public_by_text') IS NOT NULL",
+        );
+        Ok(self.read().query_one_raw(statement).await?.is_some())
+    }
+
     async fn applied_migrations(&self) -> Result<Vec<String>> {
         let manager = migration::SchemaManager::new(self.read());
         if !manager.has_table("seaql_migrations").await? {

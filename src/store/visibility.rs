@@ -36,10 +36,21 @@ impl Scope {
         let of_others = || boards::Column::OwnerId.ne(self.viewer_uuid());
         let joined = self
             .find::<boards::Entity>()
-            .filter(boards::Column::Id.in_subquery(self.member_board_ids()))
+            .filter(self.is_joined())
             .filter(is_public("FALSE"))
             .filter(of_others());
         [self.owned_boards(), joined, self.public_boards().filter(of_others())]
+    }
+
+    /// On PostgreSQL as an array, read once: a join would be planned for few memberships and keep a copy of
+    /// each board that it has looked up.
+    fn is_joined(&self) -> SimpleExpr {
+        let ids = self.member_board_ids();
+        if !self.store().is_postgres() {
+            return boards::Column::Id.in_subquery(ids);
+        }
+        let ids = SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(ids)));
+        Expr::cust_with_expr("\"boards\".\"id\" = ANY (ARRAY $1)", ids)
     }
 
     /// The ids of all boards that the viewer owns or is a member of.
