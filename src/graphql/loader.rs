@@ -15,6 +15,8 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 
+use tokio_util::sync::{CancellationToken, DropGuard};
+
 use crate::{
     domain::{BoardId, GenerationId, UserId},
     error::{Error, Result},
@@ -36,8 +38,16 @@ pub(super) struct Loaders {
 
 impl Loaders {
     /// Loaders that remember nothing and ask once for what sibling fields ask for together.
-    pub(super) fn for_operation(scope: Scope) -> DataLoader<Self> {
-        DataLoader::new(Self { scope }, tokio::spawn).max_batch_size(MAX_BATCH)
+    ///
+    /// They read in tasks of their own, which stop when the guard is dropped: with the operation.
+    pub(super) fn for_operation(scope: Scope) -> (DataLoader<Self>, DropGuard) {
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let read = move |load| {
+            let ended = ended.clone();
+            tokio::spawn(async move { ended.run_until_cancelled(load).await });
+        };
+        (DataLoader::new(Self { scope }, read).max_batch_size(MAX_BATCH), guard)
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) async fn post(
     let session = Session::new(state.authenticate_with(&credentials, &facts).await);
     match payload {
         Payload::Single(mut request) => {
-            if let Some(refused) = refuse(&state, &facts, &mut request) {
+            if let Some(refused) = refuse(&state, &session, &facts, &mut request) {
                 return graphql_response(answer, &refused);
             }
             if let Some(liveness) = liveness
@@ -107,7 +107,7 @@ pub(super) async fn post(
         Payload::Batch(requests) => {
             let mut responses = Vec::with_capacity(requests.len());
             for mut request in requests {
-                let response = match refuse(&state, &facts, &mut request) {
+                let response = match refuse(&state, &session, &facts, &mut request) {
                     Some(refused) => refused,
                     None => execute(&state, &session, &facts, request).await,
                 };
@@ -144,7 +144,7 @@ pub(super) async fn get(
         Err(refused) => return refused.into_response(answer),
     };
     let session = Session::new(state.authenticate(&headers, &facts).await);
-    if let Some(refused) = refuse(&state, &facts, &mut request) {
+    if let Some(refused) = refuse(&state, &session, &facts, &mut request) {
         return graphql_response(answer, &refused);
     }
     if !matches!(operation_type(&mut request), None | Some(OperationType::Query)) {
@@ -155,14 +155,18 @@ pub(super) async fn get(
     graphql_response(answer, &execute(&state, &session, &facts, request).await)
 }
 
-/// The refusal of an operation whose caller has asked for too much already, or of a document that
-/// would cost too much to look at. Every transport asks this for every operation, once the caller
+/// The refusal of an operation that the server is too busy for, whose caller has asked for too much
+/// already, or whose document would cost too much to look at. Every transport asks this for every operation, once the caller
 /// was judged and before anything else reads the document.
 pub(super) fn refuse(
     state: &HttpState,
+    session: &Session,
     facts: &RequestFacts,
     request: &mut Request,
 ) -> Option<GraphqlResponse> {
+    if let Some(unavailable) = session.unavailable() {
+        return Some(GraphqlResponse::from_errors(vec![request_error(&unavailable)]));
+    }
     let meter = state.meter(facts);
     if let Err(limited) = meter.may_ask() {
         state.note_refusal(facts, AuditEvent::new(WHOLE_OPERATION), limited.code());
@@ -397,17 +401,21 @@ fn graphql_response(answer: AnswerType, response: &GraphqlResponse) -> Response 
     if answer == AnswerType::Json || !is_request_error(response) {
         return json_response(StatusCode::OK, answer, &body);
     }
-    let Some(seconds) = retry_after(&body) else {
-        return json_response(StatusCode::BAD_REQUEST, answer, &body);
-    };
-    let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, answer, &body);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    let mut response = json_response(request_error_status(&body), answer, &body);
+    if let Some(seconds) = body.pointer("/errors/0/extensions/retryAfter").and_then(Value::as_u64) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 
-/// In how many seconds a caller who asked for too much may ask again.
-fn retry_after(body: &Value) -> Option<u64> {
-    body.pointer("/errors/0/extensions/retryAfter")?.as_u64()
+/// What a request error is to HTTP, where the answer's type lets it say so.
+fn request_error_status(body: &Value) -> StatusCode {
+    match body.pointer("/errors/0/extensions/code").and_then(Value::as_str) {
+        Some("RATE_LIMITED") => StatusCode::TOO_MANY_REQUESTS,
+        Some("OVERLOADED") => StatusCode::SERVICE_UNAVAILABLE,
+        Some("TIMEOUT") => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_REQUEST,
+    }
 }
 
 fn json_response(status: StatusCode, answer: AnswerType, body: &Value) -> Response {

@@ -1,13 +1,13 @@
 //! Ending generations by a user's hand: cancelled, or deleted; and all of a user who is shut out.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
     sea_query::{Expr, LockType, Query},
 };
 
 use super::{
-    AuthorizedGeneration, Generation,
+    AuthorizedGeneration, Generation, Transaction,
     entity::{
         generations::{Column, Entity},
         jobs,
@@ -93,7 +93,7 @@ impl AuthorizedGeneration {
 /// Cancels all that a user has queued or running, and says what and on which board. The caller holds
 /// the user's row FOR UPDATE, so that nothing of theirs is queued meanwhile.
 pub(super) async fn cancel_all_of(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     tenant: TenantId,
     user: UserId,
 ) -> Result<Vec<(GenerationId, BoardId)>> {

@@ -1,9 +1,9 @@
 //! The one door to a tenant's rows: every query made through it names the tenant and the viewer.
 
-use sea_orm::{ColumnTrait, DatabaseConnection, QueryFilter, Select};
+use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::{Event, Store, Subject, entity::TenantScoped};
+use super::{Event, Store, Subject, entity::TenantScoped, pool::Lane};
 use crate::{
     domain::{BoardId, GenerationId, TenantId, UserId},
     error::{Error, Result},
@@ -28,7 +28,7 @@ pub struct Scope {
 
 impl Scope {
     pub(crate) fn new(store: Store, tenant: TenantId, viewer: Viewer) -> Self {
-        Self { store, tenant, viewer }
+        Self { store: store.on_behalf_of(tenant), tenant, viewer }
     }
 
     /// The tenant.
@@ -74,7 +74,7 @@ impl Scope {
         E::find().filter(E::TENANT.eq(self.tenant.0))
     }
 
-    pub(super) fn read(&self) -> &DatabaseConnection {
+    pub(super) fn read(&self) -> &Lane {
         self.store.read()
     }
 
