@@ -30,17 +30,21 @@ use crate::{
     error::Error,
     generators::Registry,
     graphql::{self, Limits, Services},
-    http::{HttpServices, HttpSettings, HttpState, ProtectedResource, router},
+    http::{
+        self, ConnectionLimits, HttpServices, HttpSettings, HttpState, ProtectedResource, router,
+    },
     jobs::{Worker, WorkerHandle, WorkerSettings},
     platform::{Platform, PlatformSettings, Registration, RegistrationMode, TenantDeletion},
     rate_limit::{Allowance, Allowances, LimitClock, RateLimits},
-    store::Store,
+    store::{Store, StoreLimits},
 };
 
 /// How often a server on a database that is behind looks whether it has been migrated.
 const MIGRATION_POLL: Duration = Duration::from_secs(2);
 /// Of the time of a request, what a download within it may take.
 const FETCH_SHARE: f64 = 0.8;
+/// Files that are open beside connections of clients: the database, artifacts, downloads.
+const FILES_BESIDE: usize = 512;
 /// Age after which another process's staging folder is taken for a dead one's.
 const ABANDONED: Duration = Duration::from_hours(24);
 
@@ -244,13 +248,9 @@ impl App {
     ) -> Result<(), StartError> {
         let grace = self.config.shutdown_timeout;
         let stopping = self.stopping.clone();
-        let requested = stopping.clone();
-        let service =
-            router(self.state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, service)
-            .with_graceful_shutdown(async move { requested.cancelled().await });
-        let server = tokio::spawn(server.into_future());
-        let mut server = std::pin::pin!(server);
+        let limits = connection_limits(&self.config);
+        let router = router(self.state.clone());
+        let mut server = tokio::spawn(http::serve(listener, router, limits, stopping.clone()));
         tokio::select! {
             ended = &mut server => return ended_early(ended),
             () = shutdown => {}
@@ -278,15 +278,24 @@ impl App {
     }
 }
 
-fn ended_early(
-    ended: Result<Result<(), std::io::Error>, tokio::task::JoinError>,
-) -> Result<(), StartError> {
-    let cause = match ended {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => error,
-        Err(error) => std::io::Error::other(error),
-    };
-    Err(StartError::Listen(cause))
+/// The server ends when it is told to, or when it breaks.
+fn ended_early(ended: Result<(), tokio::task::JoinError>) -> Result<(), StartError> {
+    ended.map_err(|error| StartError::Listen(std::io::Error::other(error)))
+}
+
+/// The configured bounds, as far as the limit of open files allows.
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    let allowed = http::raise_file_limit().map(|files| files.saturating_sub(FILES_BESIDE).max(1));
+    let connections =
+        allowed.map_or(config.max_connections, |most| config.max_connections.min(most));
+    if connections < config.max_connections {
+        tracing::warn!(connections, "the limit of open files allows fewer than MAX_CONNECTIONS");
+    }
+    ConnectionLimits {
+        connections,
+        header_timeout: config.header_timeout,
+        keep_alive: config.keep_alive,
+    }
 }
 
 /// What begins once the database is up to date.
@@ -301,16 +310,17 @@ struct Work {
 
 impl Work {
     async fn begin(&self) -> Result<(), Error> {
-        tokio::spawn(announce_changes_of_others(self.store.clone(), self.stopping.clone()));
+        let store = self.store.in_background();
+        tokio::spawn(announce_changes_of_others(store.clone(), self.stopping.clone()));
         let config = &self.config;
-        self.store.system().ensure_default_tenant(&config.default_tenant_slug).await?;
-        if !self.store.search_is_indexed().await? {
+        store.system().ensure_default_tenant(&config.default_tenant_slug).await?;
+        if !store.search_is_indexed().await? {
             tracing::warn!(
                 "searchBoards reads all public boards of a tenant: the extensions pg_trgm and btree_gin \
                  were not to be had when the database was migrated, see README"
             );
         }
-        let deletion = TenantDeletion::new(self.store.clone(), self.artifacts.store().clone());
+        let deletion = TenantDeletion::new(store.clone(), self.artifacts.store().clone());
         deletion.start(self.stopping.clone()).await?;
         if config.worker_enabled {
             let settings = WorkerSettings {
@@ -318,7 +328,7 @@ impl Work {
                 only_process: config.database_url.is_sqlite(),
             };
             let worker = Worker::start(
-                self.store.clone(),
+                store,
                 Arc::clone(&self.registry),
                 self.artifacts.clone(),
                 settings,
@@ -339,12 +349,13 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     if let Some(folder) = config.database_url.sqlite_path().as_deref().and_then(Path::parent) {
         make_folder(folder)?;
     }
-    let store = Store::connect(
-        &config.database_url,
-        config.database_max_connections,
-        config.request_timeout,
-    )
-    .await?;
+    let limits = StoreLimits {
+        max_connections: config.database_max_connections,
+        statement_timeout: config.request_timeout,
+        max_wait: config.database_wait,
+        shared: config.multi_tenant_mode,
+    };
+    let store = Store::open(&config.database_url, limits).await?;
     if config.database_url.is_sqlite() || config.migrate {
         store.migrate_up(&config.database_url).await?;
     }

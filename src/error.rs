@@ -7,6 +7,9 @@ use crate::domain::{TokenScope, Violation};
 /// The result of anything that can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// After how long a busy server has likely caught up: it refuses only who would wait longer.
+const OVERLOAD_SECONDS: u64 = 2;
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// What went wrong. `Display` is what the client may read; the cause of [`Error::Internal`] is for
@@ -56,6 +59,9 @@ pub enum Error {
         /// How long until the same request would be let in.
         retry_after: Duration,
     },
+    /// More is asked of the server than it can do in time.
+    #[error("The server is busy; try again in a moment")]
+    Overloaded,
     /// The request took longer than the server allows.
     #[error("The request took too long and was stopped")]
     Timeout,
@@ -87,6 +93,7 @@ impl Error {
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::AuthUnavailable => "AUTH_UNAVAILABLE",
             Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::Overloaded => "OVERLOADED",
             Self::Timeout => "TIMEOUT",
             Self::TooLarge(_) => "PAYLOAD_TOO_LARGE",
             Self::TooComplex(_) => "QUERY_TOO_COMPLEX",
@@ -113,6 +120,7 @@ impl Error {
             Self::TenantNotFound => Self::TenantNotFound,
             Self::AuthUnavailable => Self::AuthUnavailable,
             Self::RateLimited { retry_after } => Self::RateLimited { retry_after: *retry_after },
+            Self::Overloaded => Self::Overloaded,
             Self::Timeout => Self::Timeout,
             Self::TooLarge(message) => Self::TooLarge(message.clone()),
             Self::TooComplex(message) => Self::TooComplex(message.clone()),
@@ -129,6 +137,7 @@ impl Error {
             Self::RateLimited { retry_after } => {
                 Some(retry_after.as_secs().saturating_add(1).max(1))
             }
+            Self::Overloaded => Some(OVERLOAD_SECONDS),
             _ => None,
         }
     }

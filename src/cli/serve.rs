@@ -1,14 +1,12 @@
 //! `boards serve`.
 
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, logs, print};
 use crate::{
     app::{App, StartError},
     config::{AuthProvider, Config, Loaded},
+    http,
 };
 
 pub(super) async fn run(loaded: Loaded) -> Result<(), Failure> {
@@ -21,7 +19,7 @@ pub(super) async fn run(loaded: Loaded) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let shutdown = shutdown_signal()?;
-    let listener = TcpListener::bind(config.listen_address()).await.map_err(StartError::Listen)?;
+    let listener = http::listen(config.listen_address()).map_err(StartError::Listen)?;
     let bound = listener.local_addr()?;
     let banner = banner(&config, &config.base_url(bound));
     let app = App::start(config, bound).await?;

@@ -59,6 +59,10 @@ const MOST_KEY_BYTES: u64 = 1 << 16;
 const TAKEN_CLAIMS: [&str; 11] =
     ["sub", "exp", "iat", "nbf", "iss", "aud", "jti", "email", "email_verified", "name", "picture"];
 
+/// See [`connections_for_this_machine`].
+const CONNECTIONS_PER_CORE: usize = 4;
+const LEAST_CONNECTIONS: u32 = 8;
+
 /// Everything that can be configured. Field names are the TOML keys, without `_seconds`.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, not a state")]
@@ -79,6 +83,12 @@ pub struct Config {
     pub migrate: bool,
     /// How long running requests and generations may take to end when the server stops.
     pub shutdown_timeout: Duration,
+    /// Most connections of clients at once.
+    pub max_connections: usize,
+    /// How long a client may take from connecting to the end of its first request's headers.
+    pub header_timeout: Duration,
+    /// How long a connection stays open without a request.
+    pub keep_alive: Duration,
     /// Whether clients may ask for the schema.
     pub introspection: bool,
     /// Whether `GraphiQL` is served.
@@ -88,8 +98,10 @@ pub struct Config {
     pub database_url: DatabaseUrl,
     /// The folder of the embedded database, the artifacts and the signing key. It may not exist.
     pub data_dir: PathBuf,
-    /// Most connections to the database at once.
+    /// Most connections to the database at once for requests.
     pub database_max_connections: u32,
+    /// How long a request waits for one.
+    pub database_wait: Duration,
 
     /// Who judges tokens.
     pub auth_provider: AuthProvider,
@@ -265,13 +277,19 @@ impl Config {
             allow_insecure: reader.switch("allow_insecure")?,
             migrate: reader.switch("migrate")?,
             shutdown_timeout: seconds(reader, "shutdown_timeout_seconds")?,
+            max_connections: reader.number("max_connections")?,
+            header_timeout: seconds(reader, "header_timeout_seconds")?,
+            keep_alive: seconds(reader, "keep_alive_seconds")?,
             introspection: reader.switch("introspection")?,
             playground: reader.switch("playground")?,
 
             database_url: database_url.unwrap_or_else(|| DatabaseUrl::embedded(&data_dir)),
             storage_url: storage_url.unwrap_or_else(|| StorageUrl::under(&data_dir)),
             data_dir,
-            database_max_connections: reader.number("database_max_connections")?,
+            database_max_connections: reader
+                .optional_number("database_max_connections")?
+                .unwrap_or_else(connections_for_this_machine),
+            database_wait: seconds(reader, "database_wait_seconds")?,
 
             auth_provider: reader.value("auth_provider")?,
             jwt_secret: reader.secret("jwt_secret", LEAST_SECRET_BYTES)?,
@@ -411,6 +429,12 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .map(move |(name, value)| (text(name), text(value)))
         .filter(|(name, _)| name.starts_with(setting::PREFIX))
+}
+
+/// Databases do little more at once than there are cores; the others wait for disks and networks.
+fn connections_for_this_machine() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores * CONNECTIONS_PER_CORE).unwrap_or(u32::MAX).clamp(LEAST_CONNECTIONS, 1000)
 }
 
 /// The unspecified address means all of them; loopback is the one that always answers.

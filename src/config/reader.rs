@@ -79,6 +79,14 @@ impl Reader<'_> {
         })
     }
 
+    /// The same for a number that need not be set.
+    pub(super) fn optional_number<T: TryFrom<u64>>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, ConfigError> {
+        if self.find(key).is_none() { Ok(None) } else { self.number(key).map(Some) }
+    }
+
     /// A secret of at least `least` bytes, as it is: spaces count.
     pub(super) fn secret(
         &self,

@@ -34,6 +34,14 @@ impl Session {
         self.0.as_deref().map_err(|error| error.again())
     }
 
+    /// Why nothing can be done at all at the moment, whoever asks: the caller was not judged, because
+    /// the database is busy or slow.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<Error> {
+        let error = self.0.as_ref().err()?;
+        matches!(**error, Error::Overloaded | Error::Timeout).then(|| error.again())
+    }
+
     /// The data that an operation of this session runs with. Loaders are new for each operation, so
     /// that nothing of an earlier one is remembered.
     pub(super) fn attach(

@@ -66,7 +66,7 @@ fn status(error: &Error) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::AuthUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Error::AuthUnavailable | Error::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -93,7 +93,7 @@ pub(super) async fn post(
     let session = Session::new(state.authenticate_with(&credentials, &facts).await);
     match payload {
         Payload::Single(request) => {
-            let operation = match read(&state, &facts, *request) {
+            let operation = match read(&state, &session, &facts, *request) {
                 Ok(operation) => operation,
                 Err(refused) => return graphql_response(answer, &refused),
             };
@@ -108,7 +108,7 @@ pub(super) async fn post(
         Payload::Batch(requests) => {
             let mut responses = Vec::with_capacity(requests.len());
             for request in requests {
-                let response = match read(&state, &facts, request) {
+                let response = match read(&state, &session, &facts, request) {
                     Ok(operation) => execute(&state, &session, &facts, operation).await,
                     Err(refused) => refused,
                 };
@@ -146,7 +146,7 @@ pub(super) async fn get(
         Err(refused) => return refused.into_response(answer),
     };
     let session = Session::new(state.authenticate(&headers, &facts).await);
-    let operation = match read(&state, &facts, request) {
+    let operation = match read(&state, &session, &facts, request) {
         Ok(operation) => operation,
         Err(refused) => return graphql_response(answer, &refused),
     };
@@ -158,17 +158,21 @@ pub(super) async fn get(
     graphql_response(answer, &execute(&state, &session, &facts, operation).await)
 }
 
-/// Reads an operation, unless its caller has asked for too much already or its document would cost
-/// too much to look at. Every transport asks this for every operation, once the caller was judged and
-/// before anything else reads the document.
+/// Reads an operation, unless the server is too busy for it, its caller has asked for too much already
+/// or its document would cost too much to look at. Every transport asks this for every operation, once
+/// the caller was judged and before anything else reads the document.
 ///
 /// # Errors
 /// The refusal.
 pub(super) fn read(
     state: &HttpState,
+    session: &Session,
     facts: &RequestFacts,
     request: Request,
 ) -> Result<Operation, GraphqlResponse> {
+    if let Some(unavailable) = session.unavailable() {
+        return Err(GraphqlResponse::from_errors(vec![request_error(&unavailable)]));
+    }
     let meter = state.meter(facts);
     if let Err(limited) = meter.may_ask() {
         state.note_refusal(facts, AuditEvent::new(WHOLE_OPERATION), limited.code());
@@ -399,19 +403,30 @@ fn graphql_response(answer: AnswerType, response: &GraphqlResponse) -> Response 
     if answer == AnswerType::Json || !is_request_error(response) {
         return json_response(StatusCode::OK, answer, &body);
     }
-    let Some(seconds) = retry_after(response) else {
-        return json_response(StatusCode::BAD_REQUEST, answer, &body);
-    };
-    let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, answer, &body);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+    let mut sent = json_response(request_error_status(response), answer, &body);
+    if let Some(ConstValue::Number(seconds)) = extension(response, "retryAfter")
+        && let Some(seconds) = seconds.as_u64()
+    {
+        sent.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    sent
 }
 
-/// In how many seconds a caller who asked for too much may ask again.
-fn retry_after(response: &GraphqlResponse) -> Option<u64> {
-    match response.errors.first()?.extensions.as_ref()?.get("retryAfter")? {
-        ConstValue::Number(seconds) => seconds.as_u64(),
-        _ => None,
+/// What the first error of an answer says beside its message.
+fn extension<'a>(response: &'a GraphqlResponse, name: &str) -> Option<&'a ConstValue> {
+    response.errors.first()?.extensions.as_ref()?.get(name)
+}
+
+/// What a request error is to HTTP, where the answer's type lets it say so.
+fn request_error_status(response: &GraphqlResponse) -> StatusCode {
+    match extension(response, "code") {
+        Some(ConstValue::String(code)) => match code.as_str() {
+            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+            "OVERLOADED" => StatusCode::SERVICE_UNAVAILABLE,
+            "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_REQUEST,
+        },
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -15,6 +15,7 @@ mod origins;
 mod playground;
 mod request_log;
 mod router;
+mod server;
 mod sse;
 mod state;
 mod storage;
@@ -24,5 +25,6 @@ mod websocket;
 mod well_known;
 
 pub use router::router;
+pub use server::{ConnectionLimits, listen, raise_file_limit, serve};
 pub use state::{HttpServices, HttpSettings, HttpState};
 pub use well_known::ProtectedResource;

@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::http::{WebSocket as GraphqlWebSocket, WebSocketProtocols, WsMessage};
+use async_graphql::http::{
+    ClientMessage, WebSocket as GraphqlWebSocket, WebSocketProtocols, WsMessage,
+};
 use axum::{
     extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
     http::{HeaderMap, StatusCode, header},
@@ -36,6 +38,9 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Pings that may stay without any sign of life.
 const MAX_SILENT_PINGS: u8 = 2;
+/// Bytes that each connection keeps for reading, and that are gathered before they are written. Larger
+/// messages take more while they last.
+const BUFFER: usize = 4 * 1024;
 /// How long a client may leave what it is sent unread.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -63,6 +68,8 @@ pub(super) fn upgrade(
     let span = Span::current();
     upgrade
         .protocols([PROTOCOL])
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| serve(state, facts, credentials, socket).instrument(span))
@@ -102,36 +109,48 @@ impl Pulse {
     }
 }
 
-/// The messages of the client as the protocol takes them, until the connection breaks.
+/// The messages of the client as the protocol takes them, until the connection breaks. Which
+/// operation is next is announced to the connection: the protocol would replace a running one of the
+/// same id.
 fn messages(
     incoming: SplitStream<WebSocket>,
     silent: Arc<AtomicBool>,
-) -> impl Stream<Item = Vec<u8>> + Send {
+    connection: Connection,
+) -> impl Stream<Item = serde_json::Result<ClientMessage>> + Send {
     incoming.take_while(|message| std::future::ready(message.is_ok())).filter_map(move |message| {
         silent.store(false, Ordering::Relaxed);
-        std::future::ready(match message {
-            Ok(Message::Text(text)) => Some(text.as_bytes().to_vec()),
-            Ok(Message::Binary(bytes)) => Some(bytes.to_vec()),
+        let message = match message {
+            Ok(Message::Text(text)) => Some(ClientMessage::from_bytes(text.as_bytes())),
+            Ok(Message::Binary(bytes)) => Some(ClientMessage::from_bytes(bytes)),
             _ => None,
-        })
+        };
+        std::future::ready(message.map(|message| match message {
+            Ok(ClientMessage::Start { id, .. }) if !connection.announce(&id) => {
+                Err(serde::de::Error::custom("the id is in use"))
+            }
+            message => message,
+        }))
     })
 }
 
 async fn serve(state: HttpState, facts: RequestFacts, upgrade: Credentials, socket: WebSocket) {
     let (mut sink, incoming) = socket.split();
     let mut pulse = Pulse::new();
-    let incoming = messages(incoming, Arc::clone(&pulse.silent));
     let (connection, ended) = Connection::new(&state, facts);
+    let incoming = messages(incoming, Arc::clone(&pulse.silent), connection.clone());
     let initialising = connection.clone();
-    let protocol =
-        GraphqlWebSocket::new(connection.clone(), incoming, WebSocketProtocols::GraphQLWS)
-            .on_connection_init(move |params| initialising.initialise(params, upgrade));
+    let protocol = GraphqlWebSocket::from_message_stream(
+        connection.clone(),
+        incoming,
+        WebSocketProtocols::GraphQLWS,
+    )
+    .on_connection_init(move |params| initialising.initialise(params, upgrade));
     let (mut protocol, mut ended) = (pin!(protocol), pin!(ended));
     let mut init_deadline = pin!(tokio::time::sleep(INIT_TIMEOUT));
     loop {
         let message = tokio::select! {
             message = protocol.next() => match message {
-                Some(message) => from_protocol(message),
+                Some(message) => from_protocol(message, &connection),
                 None => break,
             },
             () = state.stopping.cancelled() => close(1001, "the server is stopping".to_owned()),
@@ -156,12 +175,15 @@ async fn serve(state: HttpState, facts: RequestFacts, upgrade: Credentials, sock
 }
 
 /// The protocol has codes of its own where the library has general ones: for an operation before
-/// `connection_init`, and for what is no message.
-fn from_protocol(message: WsMessage) -> Message {
+/// `connection_init`, for what is no message, and for an id that is in use.
+fn from_protocol(message: WsMessage, connection: &Connection) -> Message {
     match message {
         WsMessage::Text(text) => Message::Text(text.into()),
         WsMessage::Close(1011, _) => close(4401, "Unauthorized".to_owned()),
-        WsMessage::Close(1002, _) => close(4400, "Invalid message".to_owned()),
+        WsMessage::Close(1002, _) => match connection.taken_id() {
+            Some(id) => close(4409, reason(&format!("Subscriber for {id} already exists"))),
+            None => close(4400, "Invalid message".to_owned()),
+        },
         WsMessage::Close(code, reason) => close(code, reason),
     }
 }
@@ -174,6 +196,11 @@ fn close_code(reason: &Error) -> u16 {
         Error::AuthUnavailable => 1013,
         _ => 1011,
     }
+}
+
+/// A reason may have 123 bytes (RFC 6455, section 5.5).
+fn reason(text: &str) -> String {
+    text[..text.floor_char_boundary(123)].to_owned()
 }
 
 fn close(code: u16, reason: String) -> Message {

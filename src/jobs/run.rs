@@ -50,7 +50,7 @@ enum Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error {
-            Error::Internal(_) => Self::Broken(error),
+            Error::Internal(_) | Error::Timeout | Error::Overloaded => Self::Broken(error),
             error => Self::Failed(error.to_string()),
         }
     }
@@ -146,8 +146,7 @@ impl Runner {
     async fn require_permission(&self, scope: &Scope, generation: &Generation) -> Result<(), Stop> {
         match scope.authorize_board(generation.board, Permission::Create).await {
             Ok(_) => Ok(()),
-            Err(Error::Internal(cause)) => Err(Stop::Broken(Error::Internal(cause))),
-            Err(error) => Err(Stop::Failed(error.to_string())),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -6,14 +6,14 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Scope, SessionChange,
+    Scope, SessionChange, Transaction,
     entity::{
         access_tokens::{ActiveModel, Column, Entity, Model},
         users,
@@ -148,7 +148,7 @@ impl Scope {
 
     /// The viewer's tokens that are not revoked, behind a lock on the viewer's row: so that nobody
     /// makes a token while the one it is made with is being revoked, or one too many.
-    async fn lock_access_tokens(&self, transaction: &DatabaseTransaction) -> Result<Vec<Model>> {
+    async fn lock_access_tokens(&self, transaction: &Transaction) -> Result<Vec<Model>> {
         let user = self.user()?;
         self.find::<users::Entity>()
             .filter(users::Column::Id.eq(user.0))
@@ -166,11 +166,7 @@ impl Scope {
         Ok(kept)
     }
 
-    async fn was_revoked(
-        &self,
-        transaction: &DatabaseTransaction,
-        id: AccessTokenId,
-    ) -> Result<bool> {
+    async fn was_revoked(&self, transaction: &Transaction, id: AccessTokenId) -> Result<bool> {
         self.find::<Entity>()
             .filter(Column::UserId.eq(self.user()?.0))
             .filter(Column::Id.eq(id.0))
@@ -182,7 +178,7 @@ impl Scope {
 
     async fn mark_revoked(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         ids: &[Uuid],
         now: DateTime<Utc>,
     ) -> Result<()> {

@@ -1,14 +1,14 @@
 //! Ending generations by a user's hand: cancelled, or deleted; and all of a user who is shut out.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
     sea_query::{Expr, LockType, Query},
 };
 use uuid::Uuid;
 
 use super::{
-    AuthorizedGeneration, Generation,
+    AuthorizedGeneration, Generation, Transaction,
     entity::{
         boards,
         generations::{Column, Entity},
@@ -96,7 +96,7 @@ impl AuthorizedGeneration {
 /// Locks the boards that generations are on, before these are deleted. A deletion counts them off their
 /// board, and that of a board takes the board first: two who take locks in one order cannot deadlock.
 pub(super) async fn lock_boards_of(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     tenant: TenantId,
     generations: &[GenerationId],
 ) -> Result<()> {
@@ -125,7 +125,7 @@ pub(super) async fn lock_boards_of(
 /// Cancels all that a user has queued or running, and says what and on which board. The caller holds
 /// the user's row FOR UPDATE, so that nothing of theirs is queued meanwhile.
 pub(super) async fn cancel_all_of(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     tenant: TenantId,
     user: UserId,
 ) -> Result<Vec<(GenerationId, BoardId)>> {

@@ -1,13 +1,12 @@
 //! Making the user of a subject who comes to a tenant for the first time.
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::OnConflict,
 };
 use serde_json::json;
 
 use super::{
-    Profile, System, User,
+    Profile, System, Transaction, User,
     entity::users::{ActiveModel, Column, Entity},
     invitations::{is_invited, use_up},
     is_foreign_key_violation, now,
@@ -44,7 +43,7 @@ impl System<'_> {
     /// # Errors
     /// [`Error::TenantNotFound`] when the tenant was deleted meanwhile.
     pub async fn join(&self, tenant: TenantId, newcomer: Newcomer<'_>) -> Result<Joined> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.store.on_behalf_of(tenant).begin().await?;
         let invited = match newcomer.verified_email {
             Some(email) => use_up(&transaction, tenant, email).await?,
             None => None,
@@ -64,19 +63,20 @@ impl System<'_> {
         let Some(email) = newcomer.verified_email else { return Ok(None) };
         // Reads first: who is not let in may come often, and takes no lock.
         if is_invited(self.store.read(), tenant, email).await? {
-            let transaction = self.store.begin().await?;
+            let transaction = self.store.on_behalf_of(tenant).begin().await?;
             if let Some(role) = use_up(&transaction, tenant, email).await? {
                 return self.make(transaction, tenant, newcomer, Some(role)).await.map(Some);
             }
         }
         // Another request of the same subject may have used it.
-        let user = self.user_of(self.store.write(), tenant, newcomer.profile).await?;
+        let user =
+            self.user_of(self.store.on_behalf_of(tenant).write(), tenant, newcomer.profile).await?;
         Ok(user.map(|user| Joined { user, is_new: false }))
     }
 
     async fn make(
         &self,
-        transaction: DatabaseTransaction,
+        transaction: Transaction,
         tenant: TenantId,
         newcomer: Newcomer<'_>,
         invited: Option<TenantRole>,
@@ -103,7 +103,8 @@ impl System<'_> {
             Err(error) if is_foreign_key_violation(&error) => return Err(Error::TenantNotFound),
             Err(error) => return Err(error.into()),
         };
-        let user = self.user_of(self.store.write(), tenant, newcomer.profile).await?;
+        let user =
+            self.user_of(self.store.on_behalf_of(tenant).write(), tenant, newcomer.profile).await?;
         let user =
             user.ok_or_else(|| Error::internal("the user that was just made is not there"))?;
         Ok(Joined { user, is_new })

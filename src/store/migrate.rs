@@ -5,7 +5,7 @@ use std::time::Duration;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
-use super::Store;
+use super::{Store, pool::sqlite_options};
 use crate::{config::DatabaseUrl, error::Result};
 
 /// Any number will do, as long as no other program on the database takes the same lock.
@@ -72,15 +72,22 @@ impl Store {
     }
 
     async fn applied_migrations(&self) -> Result<Vec<String>> {
-        let manager = migration::SchemaManager::new(self.read());
-        if !manager.has_table("seaql_migrations").await? {
+        let exists = if self.is_postgres() {
+            "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL"
+        } else {
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'"
+        };
+        // Whether the server is ready must not depend on how busy it is.
+        let store = self.in_background();
+        let exists = sea_orm::Statement::from_string(self.backend(), exists);
+        if store.read().query_one_raw(exists).await?.is_none() {
             return Ok(Vec::new());
         }
         let statement = sea_orm::Statement::from_string(
             self.backend(),
             "SELECT version FROM seaql_migrations ORDER BY version",
         );
-        let rows = self.read().query_all_raw(statement).await?;
+        let rows = store.read().query_all_raw(statement).await?;
         Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
     }
 
@@ -90,11 +97,16 @@ impl Store {
         url: &DatabaseUrl,
         work: impl AsyncFnOnce(&DatabaseConnection) -> Result<()>,
     ) -> Result<()> {
-        if url.is_sqlite() {
-            return work(self.write()).await;
-        }
         let mut options = ConnectOptions::new(url.expose());
         options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_mins(10));
+        if url.is_sqlite() {
+            // The lock beside the file is the server's; migrating makes no other.
+            options.map_sqlx_sqlite_opts(sqlite_options);
+            let connection = Database::connect(options).await?;
+            let result = work(&connection).await;
+            connection.close().await?;
+            return result;
+        }
         let connection = Database::connect(options).await?;
         connection.execute_unprepared(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
         let result = work(&connection).await;

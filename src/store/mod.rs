@@ -16,6 +16,7 @@ mod lineage;
 mod members;
 mod migrate;
 mod people;
+mod pool;
 mod queueing;
 mod recent;
 mod row;
@@ -38,18 +39,20 @@ mod worker;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqlErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx,
-};
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr, SqlErr, sqlx};
 
-use crate::error::{Error, Result};
+use crate::{
+    domain::TenantId,
+    error::{Error, Result},
+};
+use pool::{Lane, Transaction};
 use statements::Statements;
 use template::Templates;
 
 pub use access_tokens::{ACCESS_TOKENS_MAX, AccessToken, NewAccessToken};
 pub use audit::{AuditFilter, AuditRecord, AuditStore};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, NewBoard};
+pub use connect::StoreLimits;
 pub use events::{Event, Events, SessionChange, Subject};
 pub use generations::{
     AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationWindow,
@@ -74,16 +77,20 @@ pub use uploads::NewUpload;
 pub use users::{BoardsOfUser, User, UserBoards};
 pub use worker::{ClaimedJob, FinishedArtifact, WorkerId, WorkerStore};
 
-/// Handle on the database; cheap to clone.
+/// Handle on the database; cheap to clone. What is asked through it is asked on somebody's behalf: the
+/// server's, a tenant's or the background's.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store {
+    inner: Arc<Inner>,
+    read: Lane,
+    write: Lane,
+}
 
 struct Inner {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
-    /// For what is written behind the requests, the audit log first of all: it is not held up by them
-    /// and not counted as theirs.
-    behind: DatabaseConnection,
+    /// For what is done behind the requests: it is not held up by them and not counted as theirs.
+    behind_read: Lane,
+    behind_write: Lane,
+    backend: DbBackend,
     events: Events,
     statements: Arc<Statements>,
     templates: Templates,
@@ -93,19 +100,19 @@ impl Store {
     /// Where changes are announced after they are committed.
     #[must_use]
     pub fn events(&self) -> &Events {
-        &self.0.events
+        &self.inner.events
     }
 
     /// SQL statements sent since the start, without BEGIN and COMMIT.
     #[must_use]
     pub fn statement_count(&self) -> u64 {
-        self.0.statements.count()
+        self.inner.statements.count()
     }
 
     /// Shows every statement from now on to `observer`, as SQL with its values in it. For tests that
     /// read query plans; only the first observer is shown anything.
     pub fn observe_statements(&self, observer: impl Fn(&str) + Send + Sync + 'static) {
-        self.0.statements.observe(Box::new(observer));
+        self.inner.statements.observe(Box::new(observer));
     }
 
     /// The queries that know no tenant yet: tenant lookup, sign-in, administration.
@@ -132,49 +139,67 @@ impl Store {
         if self.is_postgres() { "postgresql" } else { "sqlite" }
     }
 
+    /// The same database for what goes on without a caller, such as the worker: it neither waits for
+    /// requests nor holds them up.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        let Inner { behind_read, behind_write, .. } = &*self.inner;
+        Self {
+            inner: Arc::clone(&self.inner),
+            read: behind_read.clone(),
+            write: behind_write.clone(),
+        }
+    }
+
+    /// The same database for one tenant, which shares it with others.
+    fn on_behalf_of(&self, tenant: TenantId) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            read: self.read.on_behalf_of(tenant),
+            write: self.write.on_behalf_of(tenant),
+        }
+    }
+
     /// Closes the pools; what was committed is on disk.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the database does not answer.
+    /// None so far; callers are ready for a database that does not answer.
     pub async fn close(self) -> Result<()> {
-        self.0.behind.close_by_ref().await?;
-        self.0.read.close_by_ref().await?;
-        self.0.write.close_by_ref().await?;
+        let Inner { behind_read, behind_write, .. } = &*self.inner;
+        // SQLite's writer last: it then finds the journal unused and takes it away.
+        for lane in [behind_read, &self.read, behind_write, &self.write] {
+            lane.pool().close().await;
+        }
         Ok(())
     }
 
-    fn read(&self) -> &DatabaseConnection {
-        &self.0.read
+    fn read(&self) -> &Lane {
+        &self.read
     }
 
-    fn write(&self) -> &DatabaseConnection {
-        &self.0.write
+    fn write(&self) -> &Lane {
+        &self.write
     }
 
-    fn behind(&self) -> &DatabaseConnection {
-        &self.0.behind
+    fn behind(&self) -> &Lane {
+        &self.inner.behind_write
     }
 
     fn backend(&self) -> DbBackend {
-        self.0.read.get_database_backend()
+        self.inner.backend
     }
 
     fn templates(&self) -> &Templates {
-        &self.0.templates
+        &self.inner.templates
     }
 
     fn is_postgres(&self) -> bool {
         self.backend() == DbBackend::Postgres
     }
 
-    /// A transaction that may write. On SQLite it takes the write lock at once (BEGIN IMMEDIATE):
-    /// one that reads first and writes later would fail under load.
-    async fn begin(&self) -> Result<DatabaseTransaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(self.write().begin_with_options(options).await?)
+    /// A transaction that may write; one that is dropped is rolled back.
+    async fn begin(&self) -> Result<Transaction> {
+        Ok(self.write().begin().await?)
     }
 }
 
@@ -185,18 +210,27 @@ pub(crate) fn now() -> DateTime<Utc> {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if was_stopped(&error) { Self::Timeout } else { Self::internal(error) }
+        match &error {
+            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Self::Overloaded,
+            _ if was_stopped(&error) => Self::Timeout,
+            _ => Self::internal(error),
+        }
     }
 }
 
-/// Whether PostgreSQL stopped a statement that took longer than a request may (`query_canceled`).
+/// Whether a statement was stopped because it took longer than one may: by PostgreSQL
+/// (`query_canceled`), by SQLite (`SQLITE_INTERRUPT`), or by the pool.
 fn was_stopped(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
         error
     else {
         return false;
     };
-    matches!(&**cause, sqlx::Error::Database(cause) if cause.code().as_deref() == Some("57014"))
+    match &**cause {
+        sqlx::Error::Database(cause) => matches!(cause.code().as_deref(), Some("57014" | "9")),
+        sqlx::Error::Io(cause) => cause.kind() == std::io::ErrorKind::TimedOut,
+        _ => false,
+    }
 }
 
 fn is_unique_violation(error: &DbErr) -> bool {

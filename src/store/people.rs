@@ -4,13 +4,13 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, SimpleExpr},
 };
 
 use super::{
-    Event, Scope, SessionChange, Slice, Store, Subject, System, User,
+    Event, Scope, SessionChange, Slice, Store, Subject, System, Transaction, User,
     ending::cancel_all_of,
     entity::{
         tenants,
@@ -54,7 +54,7 @@ impl System<'_> {
     /// The people of a tenant, for an operator.
     #[must_use]
     pub fn people(&self, tenant: TenantId) -> People {
-        People { store: self.store.clone(), tenant, admin: None }
+        People { store: self.store.on_behalf_of(tenant), tenant, admin: None }
     }
 }
 
@@ -168,7 +168,7 @@ impl People {
 
     /// A transaction that waits for every other change of this tenant's people: two that each look
     /// for another admin must not both find the one whom the other removes.
-    pub(super) async fn begin_change(&self) -> Result<DatabaseTransaction> {
+    pub(super) async fn begin_change(&self) -> Result<Transaction> {
         let transaction = self.store.begin().await?;
         tenants::Entity::find_by_id(self.tenant.0)
             .lock(LockType::NoKeyUpdate)
@@ -188,7 +188,7 @@ impl People {
 
     async fn keep_an_admin(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         user: &User,
         what: &str,
     ) -> Result<()> {
@@ -222,7 +222,7 @@ impl People {
 }
 
 async fn require_member(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     tenant: TenantId,
     user: UserId,
     lock: LockType,

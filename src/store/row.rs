@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, QueryResult, RuntimeErr, Statement, TryGetable,
+    ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, TryGetable,
     sqlx::{Decode, Postgres, Row, types::Json},
 };
 use serde_json::Value;
@@ -137,7 +137,7 @@ entities! {
 /// # Errors
 /// When the database does not answer, or with something else.
 pub(super) async fn all<T: Readable>(
-    connection: &DatabaseConnection,
+    connection: &impl ConnectionTrait,
     statement: Statement,
 ) -> Result<Vec<T>, DbErr> {
     let rows = connection.query_all_raw(statement).await?;
@@ -149,7 +149,7 @@ pub(super) async fn all<T: Readable>(
 /// # Errors
 /// As [`all`].
 pub(super) async fn one<T: Readable>(
-    connection: &DatabaseConnection,
+    connection: &impl ConnectionTrait,
     statement: Statement,
 ) -> Result<Option<T>, DbErr> {
     let row = connection.query_one_raw(statement).await?;

@@ -1,7 +1,7 @@
 //! The one door to a tenant's rows: every query made through it names the tenant and the viewer.
 
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, QueryFilter, Select, Statement,
+    ColumnTrait, QueryFilter, Select, Statement,
     sea_query::{Expr, SelectStatement, SimpleExpr},
 };
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     Event, Store, Subject,
     entity::TenantScoped,
+    pool::Lane,
     template::{Form, Parameter, Parameters},
 };
 use crate::{
@@ -35,7 +36,7 @@ pub struct Scope {
 
 impl Scope {
     pub(crate) fn new(store: Store, tenant: TenantId, viewer: Viewer) -> Self {
-        Self { store, tenant, viewer }
+        Self { store: store.on_behalf_of(tenant), tenant, viewer }
     }
 
     /// The tenant.
@@ -122,7 +123,7 @@ impl Scope {
         E::find().filter(E::TENANT.eq(self.tenant.0))
     }
 
-    pub(super) fn read(&self) -> &DatabaseConnection {
+    pub(super) fn read(&self) -> &Lane {
         self.store.read()
     }
 

@@ -347,10 +347,11 @@ impl<'a> System<'a> {
     /// # Errors
     /// When the database does not answer.
     pub async fn refresh_profile(&self, user: &User, profile: Profile<'_>) -> Result<User> {
+        let store = self.store.on_behalf_of(user.tenant);
         let row = users::Entity::find()
             .filter(users::Column::TenantId.eq(user.tenant.0))
             .filter(users::Column::Id.eq(user.id.0))
-            .one(self.store.write())
+            .one(store.write())
             .await?
             .ok_or(Error::InvalidToken)?;
         let mut row = row.into_active_model();
@@ -364,7 +365,7 @@ impl<'a> System<'a> {
             row.avatar_url = Set(Some(url.to_owned()));
         }
         row.updated_at = Set(now());
-        Ok(row.update(self.store.write()).await?.into())
+        Ok(row.update(store.write()).await?.into())
     }
 
     /// Makes a tenant.

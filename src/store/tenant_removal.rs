@@ -2,14 +2,13 @@
 //! can be done again from the beginning, and by several processes at once.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
-    QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Statement,
     sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement},
 };
 use uuid::Uuid;
 
 use super::{
-    Store, System, TenantStatus,
+    Store, System, TenantStatus, Transaction,
     ending::lock_boards_of,
     entity::{
         generations::{self, Column},
@@ -205,11 +204,7 @@ impl ClosedTenant {
         Ok(Removal::Gone)
     }
 
-    async fn has_rows(
-        &self,
-        transaction: &DatabaseTransaction,
-        table: &'static str,
-    ) -> Result<bool> {
+    async fn has_rows(&self, transaction: &Transaction, table: &'static str) -> Result<bool> {
         let one = Query::select()
             .expr(Expr::value(1))
             .from(Alias::new(table))

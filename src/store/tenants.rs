@@ -3,14 +3,14 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde_json::Value;
 
 use super::{
     JoinPolicy, NewInvitation, Profile, SessionChange, System, Tenant, TenantReference,
-    TenantStatus,
+    TenantStatus, Transaction,
     entity::{
         tenants::{self, ActiveModel, Column, Entity},
         users,
@@ -227,11 +227,7 @@ impl System<'_> {
 
     /// Has other transactions that register for the same person wait for this one. On SQLite a
     /// transaction that may write is the only one anyway.
-    async fn one_at_a_time(
-        &self,
-        transaction: &DatabaseTransaction,
-        by: Profile<'_>,
-    ) -> Result<()> {
+    async fn one_at_a_time(&self, transaction: &Transaction, by: Profile<'_>) -> Result<()> {
         if !self.store().is_postgres() {
             return Ok(());
         }
@@ -284,7 +280,7 @@ impl System<'_> {
     }
 }
 
-async fn locked(transaction: &DatabaseTransaction, id: TenantId) -> Result<tenants::Model> {
+async fn locked(transaction: &Transaction, id: TenantId) -> Result<tenants::Model> {
     let row = Entity::find_by_id(id.0).lock_exclusive().one(transaction).await?;
     row.ok_or(Error::TenantNotFound)
 }

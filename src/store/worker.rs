@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Duration, Utc};
 use rust_decimal::prelude::FromPrimitive;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult,
-    QueryFilter, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, Statement,
     prelude::Decimal,
     sea_query::{Expr, Query},
 };
@@ -15,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Event, Generation, Scope, Store, Subject, Viewer,
+    Event, Generation, Scope, Store, Subject, Transaction, Viewer,
     ending::UNFINISHED,
     entity::{
         generations::{self, Column, Entity},
@@ -152,7 +151,7 @@ impl<'a> WorkerStore<'a> {
 
     async fn claim_rows(
         &self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         worker: WorkerId,
         limit: usize,
         now: DateTime<Utc>,
@@ -416,7 +415,7 @@ impl<'a> WorkerStore<'a> {
 
 /// Marks claimed generations as processing. One that has ended stays so, and its job goes.
 async fn begin_runs(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     claims: &[ClaimRow],
     now: DateTime<Utc>,
 ) -> Result<Vec<generations::Model>> {

@@ -26,6 +26,7 @@ mod platform;
 mod providers;
 mod rate_limits;
 mod readme;
+mod resilience;
 mod schema;
 mod scopes;
 mod sessions;

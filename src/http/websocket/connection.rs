@@ -1,10 +1,8 @@
 //! The operations of one connection, and the caller who is behind them.
 
 use std::{
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -43,15 +41,37 @@ pub(super) struct Connection {
     credentials: Arc<OnceLock<Credentials>>,
     /// Takes the caller who was first judged good; none once there was one.
     first_caller: Arc<Mutex<Option<oneshot::Sender<AuthContext>>>>,
-    operations: Arc<AtomicUsize>,
+    operations: Operations,
 }
 
-/// One running operation; counts down when it ends.
-struct Running(Arc<AtomicUsize>);
+/// The operations of a connection, by the ids that its client gave them.
+#[derive(Clone, Default)]
+struct Operations(Arc<Mutex<Ids>>);
+
+#[derive(Default)]
+struct Ids {
+    running: HashSet<String>,
+    /// The one that is about to be executed.
+    announced: Option<String>,
+    /// One that was announced while another of that id ran.
+    taken: Option<String>,
+}
+
+impl Operations {
+    fn ids(&self) -> MutexGuard<'_, Ids> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One running operation; its id is free again when it ends.
+struct Running {
+    id: String,
+    operations: Operations,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.operations.ids().running.remove(&self.id);
     }
 }
 
@@ -80,7 +100,7 @@ impl Connection {
             facts,
             credentials,
             first_caller: Arc::new(Mutex::new(Some(sender))),
-            operations: Arc::default(),
+            operations: Operations::default(),
         };
         (connection, ended)
     }
@@ -115,15 +135,31 @@ impl Connection {
         Ok(caller)
     }
 
+    /// Says which operation is executed next. False when one of that id runs already.
+    pub(super) fn announce(&self, id: &str) -> bool {
+        let mut ids = self.operations.ids();
+        let is_free = !ids.running.contains(id);
+        let slot = if is_free { &mut ids.announced } else { &mut ids.taken };
+        *slot = Some(id.to_owned());
+        is_free
+    }
+
+    /// The id that was announced though it is in use.
+    pub(super) fn taken_id(&self) -> Option<String> {
+        self.operations.ids().taken.clone()
+    }
+
+    /// Begins the operation that was announced; none when too many run.
     fn start(&self) -> Option<Running> {
-        let before = self.operations.fetch_add(1, Ordering::Relaxed);
-        let running = Running(Arc::clone(&self.operations));
-        (before < MAX_OPERATIONS).then_some(running)
+        let mut ids = self.operations.ids();
+        let id = ids.announced.take().filter(|_| ids.running.len() < MAX_OPERATIONS)?;
+        ids.running.insert(id.clone());
+        Some(Running { id, operations: self.operations.clone() })
     }
 
     async fn answers(self, request: Request) -> BoxStream<'static, GraphqlResponse> {
         let session = Session::new(self.caller().await);
-        let operation = match read(&self.state, &self.facts, request) {
+        let operation = match read(&self.state, &session, &self.facts, request) {
             Ok(operation) => operation,
             Err(refused) => return stream::iter([refused]).boxed(),
         };
@@ -139,7 +175,7 @@ impl Connection {
 impl Executor for Connection {
     async fn execute(&self, request: Request) -> GraphqlResponse {
         let session = Session::new(self.caller().await);
-        match read(&self.state, &self.facts, request) {
+        match read(&self.state, &session, &self.facts, request) {
             Ok(operation) => execute(&self.state, &session, &self.facts, operation).await,
             Err(refused) => refused,
         }

@@ -96,10 +96,17 @@ impl Socket {
 
     /// The code with which the server closes, after whatever else it says.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        self.close().await.map(|(code, _)| code)
+    }
+
+    /// The same with the reason.
+    pub(crate) async fn close(&mut self) -> Option<(u16, String)> {
         loop {
             let message = tokio::time::timeout(BOUND, self.0.next()).await.expect("in time");
             match message {
-                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(Message::Close(frame))) => {
+                    return frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
+                }
                 Some(Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }

@@ -1,0 +1,129 @@
+//! One slow statement, one greedy tenant or many connections at once do not hold up the others.
+
+mod connections;
+mod overload;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{
+    Client, SlowTable, Socket, TestApp, TestAppBuilder, eventually, is_quiet, slow_title,
+};
+
+const RECENT: &str = "{ recentGenerations { id } }";
+const RENAME: &str =
+    "mutation($b: UUID!, $t: String!) { updateBoard(input: { id: $b, title: $t }) { title } }";
+
+/// A server with two tenants, and a user of the first who has a generation.
+async fn world(builder: TestAppBuilder) -> (TestApp, Client, String) {
+    let app = builder.tenants(&["one", "two"]).start().await;
+    let ada = app.user_of("one", "ada");
+    let board = ada.board("A board", true).await;
+    let generation = ada.upload_png(&board).await;
+    (app, ada, generation)
+}
+
+fn within_a_second() -> TestAppBuilder {
+    TestApp::builder().config(|config| config.request_timeout = Duration::from_secs(1))
+}
+
+/// Everything that is done for a tenant still works: as many at once as there are connections.
+async fn works(app: &TestApp, user: &Client) {
+    let all = (0..2 * app.config.database_max_connections).map(|_| {
+        let user = user.clone();
+        tokio::spawn(async move { user.data("{ me { id } myBoards { id } }", json!({})).await })
+    });
+    for one in all.collect::<Vec<_>>() {
+        one.await.expect("an answer");
+    }
+    user.board("Another board", false).await;
+}
+
+async fn becomes_quiet(app: &TestApp) {
+    eventually("nothing runs any more", async || is_quiet(app).await.then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_slow_statement_is_stopped_on_every_transport() {
+    let (app, ada, generation) = world(within_a_second()).await;
+    let table = SlowTable::new(&app, "generations").await;
+    let answer = ada.graphql(RECENT, json!({})).await;
+    assert_eq!(answer.code(), Some("TIMEOUT"), "{}", answer.body);
+    assert_eq!(answer.message(), Some("The request took too long and was stopped"));
+
+    let mut socket = Socket::open(&ada).await;
+    socket.start("query", RECENT, json!({})).await;
+    let told = socket.rest("query").await;
+    assert_eq!(told[0]["errors"][0]["extensions"]["code"], "TIMEOUT", "{told:?}");
+    let watch = "subscription($g: UUID!) { generationUpdated(id: $g) { status } }";
+    socket.start("watch", watch, json!({ "g": generation })).await;
+    let told = socket.rest("watch").await;
+    assert_eq!(told[0]["errors"][0]["extensions"]["code"], "TIMEOUT", "{told:?}");
+
+    let progress = format!("/api/sse/generations/{generation}/progress");
+    let answer = ada.get(&progress).send().await.expect("an answer");
+    assert_eq!(answer.status(), 504);
+    assert_eq!(answer.json::<serde_json::Value>().await.expect("JSON")["error"], "TIMEOUT");
+
+    works(&app, &app.user_of("two", "bob")).await;
+    becomes_quiet(&app).await;
+    table.restore().await;
+    ada.data(RECENT, json!({})).await;
+}
+
+#[tokio::test]
+async fn what_a_loader_reads_is_stopped_with_its_operation() {
+    let (app, ada, _) = world(TestApp::builder()).await;
+    let board = ada.board("A public board", true).await;
+    ada.add_member(&board, &app.user_of("one", "eve"), "VIEWER").await;
+    let table = SlowTable::new(&app, "board_members").await;
+    // Whether a board is public says its own row; its members are read by a loader.
+    let members = impatient(&ada, "{ publicBoards { members { id } } }", json!({}));
+    eventually("the loader reads", async || (!is_quiet(&app).await).then_some(())).await;
+    members.abort();
+    becomes_quiet(&app).await;
+    table.restore().await;
+    works(&app, &ada).await;
+}
+
+#[tokio::test]
+async fn a_change_that_takes_too_long_is_taken_back_whole() {
+    let (app, ada, _) = world(within_a_second()).await;
+    let board = ada.board("Before", false).await;
+    slow_title(&app).await;
+    assert_eq!(ada.code(RENAME, json!({ "b": board, "t": "slow" })).await, "TIMEOUT");
+    becomes_quiet(&app).await;
+    let found = ada.data("query($b: UUID!) { board(id: $b) { title } }", json!({ "b": board }));
+    assert_eq!(found.await["board"]["title"], "Before");
+    ada.data(RENAME, json!({ "b": board, "t": "After" })).await;
+    works(&app, &ada).await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_takes_its_statements_along() {
+    let (app, ada, _) = world(TestApp::builder()).await;
+    let board = ada.board("Before", false).await;
+    let table = SlowTable::new(&app, "generations").await;
+    slow_title(&app).await;
+    let reading = impatient(&ada, RECENT, json!({}));
+    let writing = impatient(&ada, RENAME, json!({ "b": board, "t": "slow" }));
+    eventually("both run", async || (!is_quiet(&app).await).then_some(())).await;
+    reading.abort();
+    writing.abort();
+    becomes_quiet(&app).await;
+    table.restore().await;
+    let found = ada.data("query($b: UUID!) { board(id: $b) { title } }", json!({ "b": board }));
+    assert_eq!(found.await["board"]["title"], "Before");
+    works(&app, &ada).await;
+}
+
+/// Sends an operation over a connection that ends when the task is aborted.
+fn impatient(
+    user: &Client,
+    query: &'static str,
+    variables: serde_json::Value,
+) -> tokio::task::JoinHandle<()> {
+    let user = user.clone();
+    tokio::spawn(async move { drop(user.graphql(query, variables).await) })
+}
