@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde_json::Value;
@@ -18,6 +18,7 @@ use super::{
     },
     keyset::{Keyset, numbered},
     now,
+    row::{self, Columns, Readable},
 };
 use crate::{
     access::policy,
@@ -103,11 +104,15 @@ pub struct BoardChanges {
     pub metadata: Edit<JsonObject>,
 }
 
-#[derive(FromQueryResult)]
 struct BoardRow {
-    #[sea_orm(nested)]
     board: boards::Model,
     viewer_role: Option<String>,
+}
+
+impl Readable for BoardRow {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+        Ok(Self { board: boards::Model::read(columns)?, viewer_role: columns.next()? })
+    }
 }
 
 /// A board and how the viewer stands to it.
@@ -163,13 +168,11 @@ impl Scope {
     }
 
     pub(super) async fn board_seen(&self, id: BoardId) -> Result<Option<BoardSeen>> {
-        let row = self
-            .find::<Entity>()
-            .filter(Column::Id.eq(id.0))
-            .expr_as(self.viewer_role(), "viewer_role")
-            .into_model::<BoardRow>()
-            .one(self.read())
-            .await?;
+        let statement = self.statement(("board", 0), [id.0.into()], |scope, parameters| {
+            let board = scope.find::<Entity>().filter(Column::Id.eq(parameters.id(0)));
+            board.expr_as(scope.viewer_role(), "viewer_role").into_query()
+        });
+        let row: Option<BoardRow> = row::one(self.read(), statement).await?;
         row.map(|row| {
             let relation = self.relation(&row.board, row.viewer_role.as_deref())?;
             Ok(BoardSeen { board: row.board.into(), relation })
@@ -196,7 +199,12 @@ impl Scope {
         page: Page,
     ) -> Result<Vec<Board>> {
         self.user()?;
-        self.board_page(self.boards_as(role), sort, page).await
+        let name = match role {
+            BoardQueryRole::Owner => "owned boards",
+            BoardQueryRole::Member => "joined boards",
+            BoardQueryRole::Any => "my boards",
+        };
+        self.board_page(name, sort, page, |scope| scope.boards_as(role)).await
     }
 
     /// A window of the boards that the viewer owns or is a member of.
@@ -242,7 +250,7 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn public_board_list(&self, sort: SortOrder, page: Page) -> Result<Vec<Board>> {
-        self.board_page(self.public_boards(), sort, page).await
+        self.board_page("public boards", sort, page, Self::public_boards).await
     }
 
     /// A window of the public boards of the tenant.
@@ -267,18 +275,22 @@ impl Scope {
 
     async fn board_page(
         &self,
-        boards: Select<Entity>,
+        name: &'static str,
         sort: SortOrder,
         page: Page,
+        boards: impl Fn(&Self) -> Select<Entity>,
     ) -> Result<Vec<Board>> {
-        let (column, order) = sort_key(sort);
-        let rows = boards
-            .order_by(column, order.clone())
-            .order_by(Column::Id, order)
-            .limit(page.limit())
-            .offset(page.offset())
-            .all(self.read())
-            .await?;
+        let parameters = [page.limit().into(), page.offset().into()];
+        let statement = self.statement((name, sort as u8), parameters, |scope, parameters| {
+            let (column, order) = sort_key(sort);
+            boards(scope)
+                .order_by(column, order.clone())
+                .order_by(Column::Id, order)
+                .limit(parameters.number(0))
+                .offset(parameters.number(1))
+                .into_query()
+        });
+        let rows: Vec<boards::Model> = row::all(self.read(), statement).await?;
         Ok(rows.into_iter().map(Board::from).collect())
     }
 
@@ -325,12 +337,13 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn boards_by_id(&self, ids: &[BoardId]) -> Result<Vec<Board>> {
-        let rows = self
-            .find::<Entity>()
-            .filter(Column::Id.is_in(ids.iter().map(|id| id.0)))
-            .filter(self.board_is_visible())
-            .all(self.read())
-            .await?;
+        let ids = self.list(ids.iter().map(|id| id.0));
+        let statement = self.statement(("visible boards", 0), [ids], |scope, parameters| {
+            let named = scope.among(Column::Id, parameters.text(0));
+            let boards = scope.find::<Entity>().filter(named);
+            boards.filter(scope.board_is_visible()).into_query()
+        });
+        let rows: Vec<boards::Model> = row::all(self.read(), statement).await?;
         Ok(rows.into_iter().map(Board::from).collect())
     }
 

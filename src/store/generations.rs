@@ -8,6 +8,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UnionType},
 };
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     Placed, Scope, Slice, Viewer, corrupt,
@@ -349,20 +350,34 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn generation_pages(&self, pages: &[GenerationPage]) -> Result<Vec<Generation>> {
-        let mut branches = pages.iter().map(|page| self.generation_page(*page));
-        let Some(mut query) = branches.next() else { return Ok(Vec::new()) };
-        for branch in branches {
-            query.union(UnionType::All, branch);
-        }
-        let statement = self.store().backend().build(&query);
+        let statement = match pages {
+            [] => return Ok(Vec::new()),
+            [GenerationPage { board, page }] => {
+                let parameters = [board.0.into(), page.limit().into(), page.offset().into()];
+                self.statement(("generations", 0), parameters, |scope, parameters| {
+                    let [limit, offset] = [1, 2].map(|place| parameters.number(place));
+                    scope.generation_page(parameters.id(0), limit, offset)
+                })
+            }
+            pages => {
+                let mut all = pages.iter().map(|GenerationPage { board, page }| {
+                    self.generation_page(board.0, page.limit(), page.offset())
+                });
+                let mut query = all.next().unwrap_or_default();
+                for branch in all {
+                    query.union(UnionType::All, branch);
+                }
+                self.store().backend().build(&query)
+            }
+        };
         let rows: Vec<generations::Model> = row::all(self.read(), statement).await?;
         rows.into_iter().map(Generation::try_from).collect()
     }
 
-    fn generation_page(&self, GenerationPage { board, page }: GenerationPage) -> SelectStatement {
-        let rows = newest_first(self.find::<Entity>().filter(Column::BoardId.eq(board.0)))
-            .limit(page.limit())
-            .offset(page.offset())
+    fn generation_page(&self, board: Uuid, limit: u64, offset: u64) -> SelectStatement {
+        let rows = newest_first(self.find::<Entity>().filter(Column::BoardId.eq(board)))
+            .limit(limit)
+            .offset(offset)
             .into_query();
         Query::select().expr(Expr::cust("*")).from_subquery(rows, Alias::new("page")).to_owned()
     }
