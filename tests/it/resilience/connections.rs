@@ -8,9 +8,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Client, Socket, TestApp};
+use crate::support::{Socket, TestApp};
 
 const REQUEST: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+const BOUND: Duration = Duration::from_secs(60);
 
 /// A connection that is spoken over by hand.
 struct Raw(TcpStream);
@@ -24,24 +26,26 @@ impl Raw {
         self.0.write_all(text.as_bytes()).await.expect("sent");
     }
 
-    /// One answer to one request.
-    async fn answer(&mut self) -> String {
+    /// One answer to one request for health.
+    async fn answer(&mut self) {
+        self.answer_ending_with("{\"status\":\"ok\"}").await;
+    }
+
+    async fn answer_ending_with(&mut self, end: &str) {
         let mut answer = Vec::new();
-        while !answer.ends_with(b"{\"status\":\"ok\"}") {
+        while !answer.ends_with(end.as_bytes()) {
             let mut bytes = [0; 1024];
-            let read = tokio::time::timeout(Duration::from_secs(20), self.0.read(&mut bytes)).await;
+            let read = tokio::time::timeout(BOUND, self.0.read(&mut bytes)).await;
             let read = read.expect("in time").expect("readable");
             assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer));
             answer.extend_from_slice(&bytes[..read]);
         }
-        String::from_utf8(answer).expect("text")
     }
 
     /// Waits until the server has closed the connection.
     async fn ended(&mut self) {
         let mut rest = Vec::new();
-        let ended =
-            tokio::time::timeout(Duration::from_secs(20), self.0.read_to_end(&mut rest)).await;
+        let ended = tokio::time::timeout(BOUND, self.0.read_to_end(&mut rest)).await;
         match ended.expect("in time") {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
@@ -129,14 +133,24 @@ async fn many_that_connect_at_once_are_all_answered() {
         .start()
         .await;
     let ada = app.user("ada");
-    ada.id().await;
-    let clients = (0..500).map(|_| {
-        // A connection of its own.
-        let ada = Client::new(app.address).with_token(ada.token.as_deref().expect("a token"));
-        tokio::spawn(async move { ada.data("{ me { id } }", json!({})).await })
-    });
-    for client in clients.collect::<Vec<_>>() {
-        client.await.expect("an answer");
+    let id = ada.id().await;
+    let body = json!({ "query": "{ me { id } }" }).to_string();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        ada.token.as_deref().expect("a token"),
+        body.len(),
+    );
+    let mut clients = Vec::new();
+    for _ in 0..500 {
+        clients.push(Raw::connect(&app).await);
+    }
+    for client in &mut clients {
+        client.send(&request).await;
+    }
+    let expected = json!({ "data": { "me": { "id": id } } }).to_string();
+    for client in &mut clients {
+        client.answer_ending_with(&expected).await;
     }
 }
 

@@ -16,7 +16,7 @@ fn with_short_waits() -> TestAppBuilder {
     TestApp::builder().config(|config| config.database_wait = Duration::from_secs(1))
 }
 
-/// Sends a slow operation again and again until there is no room for one more.
+/// Sends a slow operation many times until there is no room for one more.
 async fn fill(user: &Client, query: &'static str) -> Vec<tokio::task::JoinHandle<()>> {
     let clients: Vec<_> = (0..10).map(|_| impatient(user, query, json!({}))).collect();
     eventually("one more is refused", async || {
