@@ -306,7 +306,7 @@ impl Authenticator {
 
     fn anonymous(&self, tenant: Tenant) -> AuthContext {
         AuthContext {
-            scope: Scope::new(self.store.clone(), tenant.id, Viewer::Anonymous),
+            scope: Scope::new(&self.store, tenant.id, Viewer::Anonymous),
             tenant,
             user: None,
             expires_at: None,
@@ -324,7 +324,7 @@ impl Authenticator {
         expires_at: Option<DateTime<Utc>>,
     ) -> AuthContext {
         AuthContext {
-            scope: Scope::new(self.store.clone(), tenant.id, Viewer::User(user.id)),
+            scope: Scope::new(&self.store, tenant.id, Viewer::User(user.id)),
             tenant,
             user: Some(user),
             expires_at,

@@ -33,7 +33,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     };
     let owner_id = provision(&store, tenant, provider, owner, role).await?;
     let member_id = provision(&store, tenant, provider, MEMBER, TenantRole::Member).await?;
-    let scope = Scope::new(store.clone(), tenant, Viewer::User(owner_id));
+    let scope = Scope::new(&store, tenant, Viewer::User(owner_id));
     let page = Page::new(1, 0, &mut Validator::new());
     if !scope.my_boards(BoardQueryRole::Owner, SortOrder::CreatedAsc, page).await?.is_empty() {
         print("There are boards already; nothing was added")?;

@@ -183,12 +183,12 @@ fn id_variables(document: &ExecutableDocument) -> HashSet<Name> {
 /// Documents that were read, by their text: the same for everyone, and nothing of who sent them.
 pub(super) struct Documents {
     limits: Limits,
-    by_text: Cache<Box<str>, Arc<Document>>,
+    by_text: Cache<String, Arc<Document>>,
 }
 
 impl Documents {
     pub(super) fn new(limits: Limits) -> Self {
-        let weigh = |text: &Box<str>, _: &Arc<Document>| {
+        let weigh = |text: &String, _: &Arc<Document>| {
             u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
         };
         let by_text = Cache::builder().weigher(weigh).max_capacity(CACHE_BYTES).build();
@@ -205,7 +205,7 @@ impl Documents {
         }
         let document = Arc::new(Document::read(text, &self.limits)?);
         if text.len() <= CACHED_TEXT_MAX {
-            self.by_text.insert(text.into(), Arc::clone(&document));
+            self.by_text.insert(text.to_owned(), Arc::clone(&document));
         }
         Ok(document)
     }

@@ -115,8 +115,11 @@ fn resolve<'a, T: Fields>(
 
 /// The value, or null for an error that is noted.
 fn kept(context: &ContextSelectionSet<'_>, resolved: ServerResult<Option<Value>>) -> Value {
-    resolved.map(Option::unwrap_or_default).unwrap_or_else(|error| {
-        context.add_error(error);
-        Value::Null
-    })
+    match resolved {
+        Ok(value) => value.unwrap_or_default(),
+        Err(error) => {
+            context.add_error(error);
+            Value::Null
+        }
+    }
 }

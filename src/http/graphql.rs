@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::{
-    Request, Response as GraphqlResponse, Value as ConstValue, Variables,
+    Request, Response as GraphqlResponse, ServerError, Value as ConstValue, Variables,
     http::{create_multipart_mixed_stream, is_accept_multipart_mixed},
     parser::types::OperationType,
 };
@@ -100,7 +100,7 @@ pub(super) async fn post(
             if let Some(liveness) = liveness
                 && operation.kind() == Some(OperationType::Subscription)
             {
-                return multipart(&state, liveness, credentials, session, &facts, operation);
+                return multipart(&state, liveness, credentials, &session, &facts, operation);
             }
             let response = execute(&state, &session, &facts, operation).await;
             graphql_response(answer, &response)
@@ -110,7 +110,7 @@ pub(super) async fn post(
             for request in requests {
                 let response = match read(&state, &session, &facts, request) {
                     Ok(operation) => execute(&state, &session, &facts, operation).await,
-                    Err(refused) => refused,
+                    Err(refused) => *refused,
                 };
                 responses.push(response);
             }
@@ -169,20 +169,24 @@ pub(super) fn read(
     session: &Session,
     facts: &RequestFacts,
     request: Request,
-) -> Result<Operation, GraphqlResponse> {
+) -> Result<Operation, Box<GraphqlResponse>> {
     if let Some(unavailable) = session.unavailable() {
-        return Err(GraphqlResponse::from_errors(vec![request_error(&unavailable)]));
+        return Err(refusal(request_error(&unavailable)));
     }
     let meter = state.meter(facts);
     if let Err(limited) = meter.may_ask() {
         state.note_refusal(facts, AuditEvent::new(WHOLE_OPERATION), limited.code());
-        return Err(GraphqlResponse::from_errors(vec![request_error(&limited)]));
+        return Err(refusal(request_error(&limited)));
     }
     state.engine.read(request).map_err(|refused| {
         // It is refused in any case.
         let _ = meter.charge(Points::REFUSED_OPERATION);
-        GraphqlResponse::from_errors(vec![refused])
+        refusal(refused)
     })
+}
+
+fn refusal(error: ServerError) -> Box<GraphqlResponse> {
+    Box::new(GraphqlResponse::from_errors(vec![error]))
 }
 
 /// On whose behalf an operation of the request runs.
@@ -219,7 +223,7 @@ fn multipart(
     state: &HttpState,
     liveness: Liveness,
     credentials: Credentials,
-    session: Session,
+    session: &Session,
     facts: &RequestFacts,
     operation: Operation,
 ) -> Response {
@@ -230,7 +234,7 @@ fn multipart(
             None => std::future::pending().await,
         }
     };
-    let circumstances = circumstances(state, &session, facts);
+    let circumstances = circumstances(state, session, facts);
     let engine = state.engine.clone();
     let answers = async move { engine.subscribe(operation, circumstances).await };
     let answers = answers.flatten_stream().boxed();

@@ -182,7 +182,7 @@ impl Server {
                 () = deadline.as_mut(), if !is_ending => match activity.idle() {
                     None => return,
                     Some(idle) if idle < self.limits.keep_alive => {
-                        deadline.as_mut().reset(Instant::now() + (self.limits.keep_alive - idle));
+                        deadline.as_mut().reset(Instant::now() + self.limits.keep_alive.saturating_sub(idle));
                     }
                     Some(_) => {
                         connection.as_mut().graceful_shutdown();

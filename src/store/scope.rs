@@ -35,7 +35,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn new(store: Store, tenant: TenantId, viewer: Viewer) -> Self {
+    pub(crate) fn new(store: &Store, tenant: TenantId, viewer: Viewer) -> Self {
         Self { store: store.on_behalf_of(tenant), tenant, viewer }
     }
 
@@ -86,11 +86,11 @@ impl Scope {
         build: impl Fn(&Self, &Parameters) -> SelectStatement,
     ) -> Statement {
         let own = [self.tenant.0.into(), self.viewer_uuid().into()];
-        let parameters = Parameters::new(Vec::from_iter(parameters.into_iter().chain(own)));
+        let parameters: Vec<_> = parameters.into_iter().chain(own).collect();
+        let parameters = Parameters::new(parameters);
         self.store.templates().statement(form, &parameters, |parameters| {
             let (tenant, viewer) = (parameters.id(N), parameters.id(N + 1));
-            let store = self.store.clone();
-            let scope = Self::new(store, TenantId(tenant), Viewer::User(UserId(viewer)));
+            let scope = Self::new(&self.store, TenantId(tenant), Viewer::User(UserId(viewer)));
             build(&scope, parameters)
         })
     }

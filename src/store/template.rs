@@ -165,9 +165,9 @@ impl Templates {
         let known = self.by_form.read().unwrap_or_else(PoisonError::into_inner).get(&form).cloned();
         known.unwrap_or_else(|| {
             let stand_ins = parameters.stand_ins();
-            let built = Template::of(self.backend.build(&build(&stand_ins)), &stand_ins);
+            let template = Template::of(self.backend.build(&build(&stand_ins)), &stand_ins);
             let mut by_form = self.by_form.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(by_form.entry(form).or_insert_with(|| Arc::new(built)))
+            Arc::clone(by_form.entry(form).or_insert_with(|| Arc::new(template)))
         })
     }
 }

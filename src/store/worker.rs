@@ -87,7 +87,7 @@ impl<'a> WorkerStore<'a> {
     /// [`Error::Forbidden`] when they were suspended meanwhile.
     pub async fn scope_of_creator(&self, generation: &Generation) -> Result<Scope> {
         let viewer = Viewer::User(generation.user);
-        let scope = Scope::new(self.store.clone(), generation.tenant, viewer);
+        let scope = Scope::new(self.store, generation.tenant, viewer);
         let creator = scope.users_by_id(&[generation.user]).await?.into_iter().next();
         match creator {
             Some(creator) if creator.disabled_at.is_none() => Ok(scope),

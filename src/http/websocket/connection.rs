@@ -161,7 +161,7 @@ impl Connection {
         let session = Session::new(self.caller().await);
         let operation = match read(&self.state, &session, &self.facts, request) {
             Ok(operation) => operation,
-            Err(refused) => return stream::iter([refused]).boxed(),
+            Err(refused) => return stream::iter([*refused]).boxed(),
         };
         if operation.kind() == Some(OperationType::Subscription) {
             let circumstances = circumstances(&self.state, &session, &self.facts);
@@ -177,7 +177,7 @@ impl Executor for Connection {
         let session = Session::new(self.caller().await);
         match read(&self.state, &session, &self.facts, request) {
             Ok(operation) => execute(&self.state, &session, &self.facts, operation).await,
-            Err(refused) => refused,
+            Err(refused) => *refused,
         }
     }
 

@@ -38,7 +38,7 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// How connections are opened.
 pub(in crate::store) enum Driver {
-    Postgres { options: PgConnectOptions, canceller: Canceller },
+    Postgres { options: PgConnectOptions, canceller: Box<Canceller> },
     Sqlite { options: SqliteConnectOptions },
 }
 
@@ -61,7 +61,8 @@ impl Driver {
         statement_timeout: Duration,
     ) -> Self {
         let options = options.application_name("boards").disable_statement_logging();
-        let canceller = Canceller { options: options.clone(), connection: Mutex::default() };
+        let canceller =
+            Box::new(Canceller { options: options.clone(), connection: Mutex::default() });
         let limit = statement_timeout.as_millis().to_string();
         Self::Postgres { options: options.options([("statement_timeout", limit)]), canceller }
     }

@@ -12,7 +12,7 @@ use crate::support::{Socket, TestApp};
 
 const REQUEST: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// A connection that is spoken over by hand.
 struct Raw(TcpStream);
