@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use super::{RECENT, becomes_quiet, impatient, works, world};
 use crate::support::{
-    Client, SLOW, SlowTable, Socket, TestApp, TestAppBuilder, eventually, on_postgres,
+    Client, SLOW, SlowTable, Socket, TestApp, TestAppBuilder, eventually_within, on_postgres,
 };
 
+/// Each look may take as long as a request that found a place.
+const BOUND: Duration = Duration::from_mins(1);
 /// Longer than anyone waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -21,7 +23,7 @@ fn with_short_waits() -> TestAppBuilder {
 /// Sends a slow operation many times until there is no room for one more.
 async fn fill(user: &Client, query: &'static str) -> Vec<tokio::task::JoinHandle<()>> {
     let clients: Vec<_> = (0..10).map(|_| impatient(user, query, json!({}))).collect();
-    eventually("one more is refused", async || {
+    eventually_within(BOUND, "one more is refused", async || {
         // Before the others have come, this one is among those who find a place, and stays there.
         let answer = tokio::time::timeout(PATIENCE, user.graphql(query, json!({}))).await.ok()?;
         (answer.code() == Some("OVERLOADED")).then_some(())
@@ -67,7 +69,7 @@ async fn a_server_that_cannot_judge_anyone_says_that_it_is_busy() {
     let table = SlowTable::new(&app, "users").await;
     let slow: Vec<_> = (0..10).map(|_| impatient(&ada, "{ me { id } }", json!({}))).collect();
     let body = json!({ "query": "{ me { id } }" });
-    let answer = eventually("one more is refused", async || {
+    let answer = eventually_within(BOUND, "one more is refused", async || {
         let request = ada.post("/graphql").header(ACCEPT, "application/graphql-response+json");
         let answer = tokio::time::timeout(PATIENCE, request.json(&body).send()).await.ok()?;
         let answer = answer.expect("an answer");
@@ -106,7 +108,7 @@ async fn the_worker_goes_on_while_requests_hold_every_connection() {
     let generation = ada.generate_as(&board, SLOW, "TEXT", json!({ "seconds": 3 })).await;
     let slow = fill(&ada, "{ tags { id } }").await;
     let connection = app.database().connect().await;
-    eventually("the generation is made", async || {
+    eventually_within(BOUND, "the generation is made", async || {
         let row = generations_that_are_made(&connection).await;
         (row == 1).then_some(())
     })
