@@ -39,6 +39,8 @@ use crate::{
     store::{Store, StoreLimits},
 };
 
+/// How often the statistics of an SQLite file are looked at.
+const STATISTICS_EVERY: Duration = Duration::from_hours(1);
 /// How often a server on a database that is behind looks whether it has been migrated.
 const MIGRATION_POLL: Duration = Duration::from_secs(2);
 /// Of the time of a request, what a download within it may take.
@@ -195,6 +197,12 @@ impl App {
         &self.store
     }
 
+    /// What answers requests, to be called without a network: for benches.
+    #[doc(hidden)]
+    pub fn router(&self) -> axum::Router {
+        router(self.state.clone())
+    }
+
     /// Whether the database has every migration.
     async fn is_migrated(store: &Store) -> Result<bool, Error> {
         Ok(store.migration_status().await?.iter().all(|migration| migration.applied))
@@ -320,6 +328,7 @@ impl Work {
                  were not to be had when the database was migrated, see README"
             );
         }
+        tokio::spawn(update_statistics(store.clone(), self.stopping.clone()));
         let deletion = TenantDeletion::new(store.clone(), self.artifacts.store().clone());
         deletion.start(self.stopping.clone()).await?;
         if config.worker_enabled {
@@ -341,6 +350,20 @@ impl Work {
     }
 }
 
+/// Keeps what the database knows of its rows up to date.
+async fn update_statistics(store: Store, stopping: CancellationToken) {
+    while stopping.run_until_cancelled(tokio::time::sleep(STATISTICS_EVERY)).await.is_some() {
+        refresh_statistics(&store).await;
+    }
+}
+
+/// Without them everything works, but slower.
+async fn refresh_statistics(store: &Store) {
+    if let Err(error) = store.update_statistics().await {
+        tracing::warn!(?error, "the statistics of the database stay as they were");
+    }
+}
+
 /// Opens the database; SQLite is migrated at once, PostgreSQL where that is asked for.
 ///
 /// # Errors
@@ -358,6 +381,7 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let store = Store::open(&config.database_url, limits).await?;
     if config.database_url.is_sqlite() || config.migrate {
         store.migrate_up(&config.database_url).await?;
+        refresh_statistics(&store).await;
     }
     Ok(store)
 }

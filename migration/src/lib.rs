@@ -19,6 +19,8 @@ mod m20261122_000012_keep_generation_counts;
 mod m20261122_000013_index_connections;
 mod m20261122_000014_index_search;
 mod m20261122_000015_cover_lists;
+mod m20261122_000016_index_members_of_boards;
+mod m20261122_000017_order_memberships;
 mod sql;
 
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -47,6 +49,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_index_connections::Migration),
             Box::new(m20261122_000014_index_search::Migration),
             Box::new(m20261122_000015_cover_lists::Migration),
+            Box::new(m20261122_000016_index_members_of_boards::Migration),
+            Box::new(m20261122_000017_order_memberships::Migration),
         ]
     }
 }

@@ -13,7 +13,9 @@ use crate::{
     error::Result,
     generators::Registry,
     jobs::GenerationRequest,
-    store::{Board, NewBoard, Newcomer, Profile, Scope, Store, TenantReference, Viewer},
+    store::{
+        Board, BoardParts, NewBoard, Newcomer, Profile, Scope, Store, TenantReference, Viewer,
+    },
 };
 
 /// Who owns the boards: the local user under provider none, otherwise a subject to sign a token for.
@@ -35,7 +37,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let member_id = provision(&store, tenant, provider, MEMBER, TenantRole::Member).await?;
     let scope = Scope::new(&store, tenant, Viewer::User(owner_id));
     let page = Page::new(1, 0, &mut Validator::new());
-    if !scope.my_boards(BoardQueryRole::Owner, SortOrder::CreatedAsc, page).await?.is_empty() {
+    let (mine, order) = (BoardQueryRole::Owner, SortOrder::CreatedAsc);
+    if !scope.my_boards(mine, order, page, BoardParts::ROW).await?.is_empty() {
         print("There are boards already; nothing was added")?;
         return Ok(store.close().await?);
     }

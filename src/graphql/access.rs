@@ -81,6 +81,11 @@ fn scope(name: &Value) -> Option<TokenScope> {
     name.parse().ok()
 }
 
+/// Whether [`Anyone`] would let the caller pass.
+pub(super) fn may(context: &Context<'_>, scope: TokenScope) -> bool {
+    Session::of(context).is_ok_and(|caller| caller.require_scope(scope).is_ok())
+}
+
 /// Lets everyone pass whose token and tenant are good and whose token was granted the scope, and
 /// who sent no token.
 pub(super) struct Anyone(pub(super) TokenScope);

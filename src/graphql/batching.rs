@@ -75,16 +75,32 @@ impl Batches {
         K: Clone + Eq + Hash + Send + Sync + 'static,
         R: BatchRead<K>,
     {
-        let batch = self.join(reader, key.clone());
-        let outcome = std::future::poll_fn(|context| batch.poll(context)).await;
-        match outcome {
+        let batch = self.join(reader, std::slice::from_ref(&key));
+        match std::future::poll_fn(|context| batch.poll(context)).await {
             Ok(values) => Ok(values.get(&key).cloned()),
             Err(error) => Err(error.again()),
         }
     }
 
-    /// Puts a key into the batch that is gathering.
-    fn join<K, R>(&self, reader: &Arc<R>, key: K) -> Arc<Batch<K, R::Value>>
+    /// The value of each of the keys, read likewise.
+    pub(super) async fn load_each<K, R>(
+        &self,
+        reader: &Arc<R>,
+        keys: Vec<K>,
+    ) -> Vec<Result<Option<R::Value>>>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        R: BatchRead<K>,
+    {
+        let batch = self.join(reader, &keys);
+        match std::future::poll_fn(|context| batch.poll(context)).await {
+            Ok(values) => keys.iter().map(|key| Ok(values.get(key).cloned())).collect(),
+            Err(error) => keys.iter().map(|_| Err(error.again())).collect(),
+        }
+    }
+
+    /// Puts keys into the batch that is gathering.
+    fn join<K, R>(&self, reader: &Arc<R>, keys: &[K]) -> Arc<Batch<K, R::Value>>
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
         R: BatchRead<K>,
@@ -93,11 +109,11 @@ impl Batches {
         let known = waiting.gathering.get(&TypeId::of::<K>());
         if let Some(batch) = known.and_then(|batch| batch.downcast_ref::<Arc<Batch<K, R::Value>>>())
         {
-            locked(&batch.keys).push(key);
+            locked(&batch.keys).extend_from_slice(keys);
             return Arc::clone(batch);
         }
         let batch = Arc::new(Batch {
-            keys: Mutex::new(vec![key]),
+            keys: Mutex::new(keys.to_vec()),
             outcome: OnceLock::new(),
             waiting: Mutex::default(),
         });

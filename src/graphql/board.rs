@@ -2,34 +2,35 @@
 
 use std::sync::Arc;
 
-use async_graphql::{
-    Context, InputObject, Json, MaybeUndefined, Object, Result, parser::types::Field,
-};
+use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result, Value};
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    access::{Anyone, BoardPermission, Caller, SignedIn, access, granted},
+    access::{Anyone, BoardPermission, Caller, SignedIn, access, granted, may},
     arguments::{
         BoardQueryRole, BoardRole, SortOrder, cost, list_cost, object, object_edit, page,
         required_edit, text_edit,
     },
+    asked,
     auditing::Trail,
     connection::{CountedConnection, Total, Walk, page_cost},
-    generation::GenerationObject,
-    lean::{Fields, Lean},
-    loader::{GenerationsIn, MembersIn, MembersOf, PageOf, UserById, load, load_list, load_window},
-    member::MemberObject,
+    generation::{GenerationFields, GenerationObject},
+    lean::{Fields, Lean, LeanList, Place, Resolved, list_each, one_each, shown},
+    loader::{GenerationsIn, MembersIn, MembersOf, PageOf, load_list, load_window},
+    member::{MemberFields, MemberObject},
     session::Session,
-    user::UserObject,
+    user::{UserFields, UserObject},
 };
 use crate::{
     artifacts::Artifacts,
     domain::{BoardId, CursorList, PageRequest, Permission, TokenScope, UserId, Validator},
     error::Error,
     jobs,
-    store::{Board, BoardChanges, GenerationPage, GenerationWindow, MemberWindow, NewBoard},
+    store::{
+        Board, BoardChanges, GenerationPage, GenerationWindow, MemberWindow, NewBoard, UserParts,
+    },
 };
 
 const TITLE_MAX: usize = 255;
@@ -48,9 +49,15 @@ pub(super) struct BoardFields {
 /// A board as a field shows it.
 pub(super) type BoardObject = Lean<BoardFields>;
 
+impl From<Arc<Board>> for BoardFields {
+    fn from(board: Arc<Board>) -> Self {
+        Self { board, visible: true }
+    }
+}
+
 impl From<Arc<Board>> for BoardObject {
     fn from(board: Arc<Board>) -> Self {
-        Self(BoardFields { board, visible: true })
+        Self(board.into())
     }
 }
 
@@ -66,7 +73,7 @@ impl BoardFields {
     }
 }
 
-pub(super) fn objects(boards: Vec<Board>) -> Vec<BoardObject> {
+pub(super) fn objects(boards: Vec<Board>) -> LeanList<BoardFields> {
     boards.into_iter().map(BoardObject::from).collect()
 }
 
@@ -105,12 +112,12 @@ impl BoardFields {
     }
 
     /// Settings of the front end, a JSON object.
-    async fn settings(&self) -> Json<&Value> {
+    async fn settings(&self) -> Json<&serde_json::Value> {
         Json(&self.board.settings)
     }
 
     /// Data of integrations, a JSON object.
-    async fn metadata(&self) -> Json<&Value> {
+    async fn metadata(&self) -> Json<&serde_json::Value> {
         Json(&self.board.metadata)
     }
 
@@ -126,7 +133,10 @@ impl BoardFields {
 
     /// User who owns the board.
     async fn owner(&self, context: &Context<'_>) -> Result<UserObject> {
-        UserObject::load(context, self.board.owner).await
+        match &self.board.owner_profile {
+            Some(owner) => Ok(Arc::clone(owner).into()),
+            None => UserObject::load(context, self.board.owner).await,
+        }
     }
 
     /// Members in the order of joining; the owner is not one of them.
@@ -135,11 +145,13 @@ impl BoardFields {
         directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
         complexity = "cost(50, child_complexity)"
     )]
-    async fn members(&self, context: &Context<'_>) -> Result<Vec<MemberObject>> {
+    async fn members(&self, context: &Context<'_>) -> Result<LeanList<MemberFields>> {
         if !self.visible {
-            return Ok(Vec::new());
+            return Ok(LeanList::default());
         }
-        let members = load_list(context, MembersOf(self.board.id)).await?;
+        let parts = asked::of_user(&context.look_ahead().field("user"));
+        let parts = parts.unwrap_or(UserParts::Face);
+        let members = load_list(context, MembersOf(self.board.id, parts)).await?;
         Ok(members.iter().cloned().map(MemberObject::from).collect())
     }
 
@@ -154,12 +166,13 @@ impl BoardFields {
         context: &Context<'_>,
         #[graphql(default = 50, desc = "Generations at most, 0 to 100.")] limit: Option<i32>,
         #[graphql(default = 0, desc = "Generations to pass over.")] offset: Option<i32>,
-    ) -> Result<Vec<GenerationObject>> {
+    ) -> Result<LeanList<GenerationFields>> {
         let page = page(limit, offset, 50)?;
         if !self.visible {
-            return Ok(Vec::new());
+            return Ok(LeanList::default());
         }
-        let key = PageOf(GenerationPage { board: self.board.id, page });
+        let page = GenerationPage { board: self.board.id, page };
+        let key = PageOf(page, asked::of_generations(context));
         let generations = load_list(context, key).await?;
         Ok(generations.iter().cloned().map(GenerationObject::from).collect())
     }
@@ -237,20 +250,44 @@ impl BoardFields {
 }
 
 impl Fields for BoardFields {
-    fn is_at_hand(field: &Field) -> bool {
-        matches!(
-            field.name.node.as_str(),
-            "id" | "tenantId"
-                | "ownerId"
-                | "title"
-                | "description"
-                | "isPublic"
-                | "settings"
-                | "metadata"
-                | "createdAt"
-                | "updatedAt"
-                | "generationCount"
-        )
+    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+        match context.item.node.name.node.as_str() {
+            "id" => shown(self.id(context)),
+            "tenantId" => shown(self.tenant_id(context)),
+            "ownerId" => shown(self.owner_id(context)),
+            "title" => shown(self.title(context)),
+            "description" => shown(self.description(context)),
+            "isPublic" => shown(self.is_public(context)),
+            "settings" => shown(self.settings(context)),
+            "metadata" => shown(self.metadata(context)),
+            "createdAt" => shown(self.created_at(context)),
+            "updatedAt" => shown(self.updated_at(context)),
+            "generationCount" if may(context, TokenScope::GenerationsRead) => {
+                shown(self.generation_count(context))
+            }
+            _ => None,
+        }
+    }
+
+    fn together<'a>(places: &'a [Place<'a, Self>]) -> Option<BoxFuture<'a, Vec<Resolved>>> {
+        let context = &places.first()?.context;
+        let boards = places.iter().map(|place| place.object);
+        match context.item.node.name.node.as_str() {
+            "owner" => {
+                let named = |board: &Self| (board.board.owner, board.board.owner_profile.clone());
+                let owners = boards.map(named).collect();
+                one_each(places, UserFields::load_each(context, owners))
+            }
+            "members"
+                if may(context, TokenScope::BoardsRead) && boards.clone().all(|b| b.visible) =>
+            {
+                let parts = asked::of_user(&context.look_ahead().field("user"));
+                let parts = parts.unwrap_or(UserParts::Face);
+                let keys = boards.map(|board| MembersOf(board.board.id, parts)).collect();
+                list_each(places, MemberFields::load_each(context, keys))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -273,7 +310,10 @@ impl BoardQueries {
         context: &Context<'_>,
         #[graphql(desc = "Id of the board.")] id: Uuid,
     ) -> Result<Option<BoardObject>> {
-        Ok(Session::scope_of(context)?.board(id.into()).await?.map(BoardObject::from))
+        Ok(Session::scope_of(context)?
+            .board(id.into(), asked::of_boards(context))
+            .await?
+            .map(BoardObject::from))
     }
 
     /// Boards that the caller owns or is a member of.
@@ -294,11 +334,15 @@ impl BoardQueries {
         role: Option<BoardQueryRole>,
         #[graphql(default_with = "Some(SortOrder::UpdatedDesc)", desc = "Order of the list.")]
         sort: Option<SortOrder>,
-    ) -> Result<Vec<BoardObject>> {
+    ) -> Result<LeanList<BoardFields>> {
         let page = page(limit, offset, 50)?;
         let role = role.unwrap_or(BoardQueryRole::Any).into();
         let sort = sort.unwrap_or(SortOrder::UpdatedDesc).into();
-        Ok(objects(Session::scope_of(context)?.my_boards(role, sort, page).await?))
+        Ok(objects(
+            Session::scope_of(context)?
+                .my_boards(role, sort, page, asked::of_boards(context))
+                .await?,
+        ))
     }
 
     /// Public boards of the tenant.
@@ -314,10 +358,14 @@ impl BoardQueries {
         #[graphql(default = 0, desc = "Boards to pass over.")] offset: Option<i32>,
         #[graphql(default_with = "Some(SortOrder::UpdatedDesc)", desc = "Order of the list.")]
         sort: Option<SortOrder>,
-    ) -> Result<Vec<BoardObject>> {
+    ) -> Result<LeanList<BoardFields>> {
         let page = page(limit, offset, 50)?;
         let sort = sort.unwrap_or(SortOrder::UpdatedDesc).into();
-        Ok(objects(Session::scope_of(context)?.public_board_list(sort, page).await?))
+        Ok(objects(
+            Session::scope_of(context)?
+                .public_board_list(sort, page, asked::of_boards(context))
+                .await?,
+        ))
     }
 
     /// Boards that the caller may see and whose title or description holds the text, whatever the
@@ -334,7 +382,7 @@ impl BoardQueries {
         query: String,
         #[graphql(default = 50, desc = "Boards at most, 0 to 100.")] limit: Option<i32>,
         #[graphql(default = 0, desc = "Boards to pass over.")] offset: Option<i32>,
-    ) -> Result<Vec<BoardObject>> {
+    ) -> Result<LeanList<BoardFields>> {
         let mut validator = Validator::new();
         let text = validator.text("query", &query, QUERY_MAX);
         validator.finish()?;
@@ -354,9 +402,9 @@ struct CreateBoardInput {
     #[graphql(default_with = "Some(false)")]
     is_public: Option<bool>,
     /// Settings of the front end, a JSON object of at most 64 KiB.
-    settings: Option<Json<Value>>,
+    settings: Option<Json<serde_json::Value>>,
     /// Data of integrations, a JSON object of at most 64 KiB.
-    metadata: Option<Json<Value>>,
+    metadata: Option<Json<serde_json::Value>>,
 }
 
 impl CreateBoardInput {
@@ -389,9 +437,9 @@ struct UpdateBoardInput {
     is_public: MaybeUndefined<bool>,
     /// Merged into the present settings (RFC 7396): members that are null are removed; null as a
     /// whole empties the settings.
-    settings: MaybeUndefined<Json<Value>>,
+    settings: MaybeUndefined<Json<serde_json::Value>>,
     /// Replaces the present metadata; null empties it.
-    metadata: MaybeUndefined<Json<Value>>,
+    metadata: MaybeUndefined<Json<serde_json::Value>>,
 }
 
 impl UpdateBoardInput {
@@ -551,16 +599,5 @@ impl BoardMutations {
             .authorize_board(board_id.into(), Permission::ManageMembers)
             .await?;
         Ok(board.change_role(user_id.into(), role.into()).await?.into())
-    }
-}
-
-impl UserObject {
-    /// A user that a row of the tenant names; the caller has been read already.
-    pub(super) async fn load(context: &Context<'_>, id: UserId) -> Result<Self> {
-        if let Some(caller) = Session::of(context)?.user().filter(|caller| caller.id == id) {
-            return Ok(caller.clone().into());
-        }
-        let user = load(context, UserById(id)).await?;
-        Ok(user.ok_or_else(|| Error::internal("a row names a user who is not there"))?.into())
     }
 }

@@ -65,7 +65,7 @@ impl Plan {
         let executed = response.errors.is_empty()
             || response.data != Value::Null
             || response.errors.iter().any(|error| !error.path.is_empty());
-        if !executed {
+        if !executed || self.holds(&response.data) {
             return;
         }
         let data = std::mem::take(&mut response.data);
@@ -75,7 +75,30 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether a value has this form already.
+    fn holds(&self, value: &Value) -> bool {
+        let Value::Object(present) = value else { return false };
+        present.len() == self.0.len()
+            && self
+                .0
+                .iter()
+                .zip(present)
+                .all(|(field, (key, value))| field.key == *key && field.expected.holds(value))
+    }
+}
+
 impl Expected {
+    fn holds(&self, value: &Value) -> bool {
+        match (&self.kind, value) {
+            (_, Value::Null) => self.nullable,
+            (Kind::Leaf, _) => true,
+            (Kind::Object(plan), value) => plan.holds(value),
+            (Kind::List(item), Value::List(values)) => values.iter().all(|value| item.holds(value)),
+            (Kind::List(_), _) => false,
+        }
+    }
+
     fn size(&self) -> usize {
         match &self.kind {
             Kind::Leaf => 0,

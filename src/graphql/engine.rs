@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    PathSegment, Request, Response, ServerError, Variables,
+    PathSegment, Request, Response, ServerError, ServerResult, Variables,
     parser::types::{ExecutableDocument, OperationType},
 };
 use futures_util::{
@@ -23,6 +23,7 @@ use super::{
     gate::Passage,
     label::RequestLabel,
     omission::omit_absent,
+    persisted::{self, NamedHash, PersistedQueries},
     schema::BoardsSchema,
     session::Session,
     shapes::Shapes,
@@ -46,6 +47,7 @@ struct Parts {
     schema: BoardsSchema,
     validator: Validator,
     documents: Documents,
+    persisted: PersistedQueries,
     shapes: Arc<Shapes>,
     limits: Limits,
     audit: AuditLog,
@@ -95,19 +97,38 @@ impl Engine {
         audit: AuditLog,
     ) -> Self {
         let documents = Documents::new(limits);
-        Self(Arc::new(Parts { schema, validator, documents, shapes, limits, audit }))
+        let persisted = PersistedQueries::new();
+        Self(Arc::new(Parts { schema, validator, documents, persisted, shapes, limits, audit }))
     }
 
-    /// Reads the document of a request.
+    /// Reads the document of a request, whose text may be named by its hash: one that was sent
+    /// before in the tenant of the session.
     ///
     /// # Errors
-    /// When it cannot be parsed or would cost too much to look at; ready for the client.
-    pub fn read(&self, request: Request) -> Result<Operation, ServerError> {
-        let document = self.0.documents.read(&request.query).map_err(|mut error| {
+    /// When it is not known, cannot be parsed or would cost too much to look at; ready for the client.
+    pub fn read(&self, request: Request, session: &Session) -> Result<Operation, ServerError> {
+        let document = self.document(&request, session).map_err(|mut error| {
             present(&mut error, &self.0.limits);
             error
         })?;
         Ok(Operation { document, name: request.operation_name, variables: request.variables })
+    }
+
+    fn document(&self, request: &Request, session: &Session) -> ServerResult<Arc<Document>> {
+        let Parts { documents, persisted, .. } = &*self.0;
+        let Some(hash) = NamedHash::of(request)? else { return documents.read(&request.query) };
+        // Who is in no tenant finds nothing and leaves nothing.
+        let tenant = session.caller().ok().map(|caller| caller.tenant().id);
+        if request.query.is_empty() {
+            let text = tenant.and_then(|tenant| persisted.text(tenant, &hash));
+            return documents.read(&text.ok_or_else(persisted::not_found)?);
+        }
+        hash.check(&request.query)?;
+        let document = documents.read(&request.query)?;
+        if let Some(tenant) = tenant {
+            persisted.keep(tenant, &hash, &request.query);
+        }
+        Ok(document)
     }
 
     /// Runs a query or a mutation.

@@ -2,25 +2,25 @@
 
 use std::sync::Arc;
 
-use async_graphql::{
-    Context, InputObject, Json, Object, Result, SimpleObject, parser::types::Field,
-};
+use async_graphql::{Context, InputObject, Json, Object, Result, SimpleObject, Value};
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use futures_util::future::BoxFuture;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    access::{Anyone, BoardPermission, Caller, SignedIn, access, granted},
+    access::{Anyone, BoardPermission, Caller, SignedIn, access, granted, may},
     arguments::{ArtifactType, GenerationStatus, cost, list_cost, object, page},
+    asked,
     auditing::Trail,
-    board::BoardObject,
+    board::{BoardFields, BoardObject},
     connection::{CountedConnection, Total, Walk, page_cost},
-    lean::{Fields, Lean},
+    lean::{Fields, Lean, LeanList, Place, Resolved, one_each, shown},
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
-    loader::{BoardById, LineageOf, TagsOf, load, load_list},
+    loader::{BoardById, LineageOf, TagsOf, load, load_each, load_list},
     session::Session,
     tag::TagObject,
-    user::UserObject,
+    user::{UserFields, UserObject},
 };
 use crate::{
     artifacts::Artifacts,
@@ -28,7 +28,10 @@ use crate::{
     error::Error,
     generators::Registry,
     jobs,
-    store::{AuthorizedGeneration, Direction, Generation, GenerationFilter, NewGeneration, Scope},
+    store::{
+        AuthorizedGeneration, BoardParts, Direction, Generation, GenerationFilter, NewGeneration,
+        Scope,
+    },
 };
 
 /// A generation of media.
@@ -59,7 +62,7 @@ pub(super) struct AdditionalFile {
     #[graphql(name = "type")]
     kind: String,
     /// Facts about the file.
-    metadata: Json<Value>,
+    metadata: Json<serde_json::Value>,
 }
 
 /// One artifact that was generated or uploaded, or is being made.
@@ -108,8 +111,9 @@ impl GenerationFields {
     /// Files beside the artifact.
     async fn additional_files(&self, context: &Context<'_>) -> Result<Vec<AdditionalFile>> {
         let links = context.data::<Artifacts>()?.links();
-        let text = |file: &Value, name: &str| file.get(name)?.as_str().map(str::to_owned);
-        let file = |file: &Value| {
+        let text =
+            |file: &serde_json::Value, name: &str| file.get(name)?.as_str().map(str::to_owned);
+        let file = |file: &serde_json::Value| {
             Some(AdditionalFile {
                 url: links.link(&text(file, "url")?),
                 kind: text(file, "type").unwrap_or_else(|| "file".to_owned()),
@@ -121,12 +125,12 @@ impl GenerationFields {
     }
 
     /// Parameters as they were sent.
-    async fn input_params(&self) -> Json<&Value> {
+    async fn input_params(&self) -> Json<&serde_json::Value> {
         Json(&self.0.input_params)
     }
 
     /// Facts about the artifact: width, height, duration, content type, …
-    async fn output_metadata(&self) -> Json<&Value> {
+    async fn output_metadata(&self) -> Json<&serde_json::Value> {
         Json(&self.0.output_metadata)
     }
 
@@ -183,7 +187,10 @@ impl GenerationFields {
 
     /// User who asked for the generation.
     async fn user(&self, context: &Context<'_>) -> Result<UserObject> {
-        UserObject::load(context, self.0.user).await
+        match &self.0.user_profile {
+            Some(user) => Ok(Arc::clone(user).into()),
+            None => UserObject::load(context, self.0.user).await,
+        }
     }
 
     /// Artifacts that it was made from.
@@ -244,28 +251,56 @@ impl GenerationFields {
 }
 
 impl Fields for GenerationFields {
-    fn is_at_hand(field: &Field) -> bool {
-        matches!(
-            field.name.node.as_str(),
-            "id" | "tenantId"
-                | "boardId"
-                | "userId"
-                | "generatorName"
-                | "artifactType"
-                | "storageUrl"
-                | "thumbnailUrl"
-                | "inputParams"
-                | "outputMetadata"
-                | "externalJobId"
-                | "status"
-                | "progress"
-                | "errorMessage"
-                | "startedAt"
-                | "completedAt"
-                | "createdAt"
-                | "updatedAt"
-        )
+    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+        match context.item.node.name.node.as_str() {
+            "id" => shown(self.id(context)),
+            "tenantId" => shown(self.tenant_id(context)),
+            "boardId" => shown(self.board_id(context)),
+            "userId" => shown(self.user_id(context)),
+            "generatorName" => shown(self.generator_name(context)),
+            "artifactType" => shown(self.artifact_type(context)),
+            "storageUrl" => shown(self.storage_url(context)),
+            "thumbnailUrl" => shown(self.thumbnail_url(context)),
+            "inputParams" => shown(self.input_params(context)),
+            "outputMetadata" => shown(self.output_metadata(context)),
+            "externalJobId" => shown(self.external_job_id(context)),
+            "status" => shown(self.status(context)),
+            "progress" => shown(self.progress(context)),
+            "errorMessage" => shown(self.error_message(context)),
+            "startedAt" => shown(self.started_at(context)),
+            "completedAt" => shown(self.completed_at(context)),
+            "createdAt" => shown(self.created_at(context)),
+            "updatedAt" => shown(self.updated_at(context)),
+            _ => None,
+        }
     }
+
+    fn together<'a>(places: &'a [Place<'a, Self>]) -> Option<BoxFuture<'a, Vec<Resolved>>> {
+        let context = &places.first()?.context;
+        let generations = places.iter().map(|place| &place.object.0);
+        match context.item.node.name.node.as_str() {
+            "board" if may(context, TokenScope::BoardsRead) => {
+                let boards = generations.map(|generation| BoardById(generation.board)).collect();
+                one_each(places, boards_of(context, boards))
+            }
+            "user" => {
+                let named = |one: &Arc<Generation>| (one.user, one.user_profile.clone());
+                one_each(places, UserFields::load_each(context, generations.map(named).collect()))
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn boards_of(
+    context: &Context<'_>,
+    boards: Vec<BoardById>,
+) -> Vec<Result<BoardFields, Error>> {
+    let board = |board: Result<Option<_>, Error>| {
+        // Whoever could see the generation a moment ago may have lost the board since.
+        board?.map(BoardFields::from).ok_or_else(|| Error::forbidden("view this board"))
+    };
+    load_each(context, boards).await.into_iter().map(board).collect()
 }
 
 fn link(context: &Context<'_>, stored: Option<&str>) -> Result<Option<String>> {
@@ -314,7 +349,7 @@ impl GenerationQueries {
         #[graphql(desc = "Only artifacts of this kind.")] artifact_type: Option<ArtifactType>,
         #[graphql(default = 50, desc = "Generations at most, 0 to 100.")] limit: Option<i32>,
         #[graphql(default = 0, desc = "Generations to pass over.")] offset: Option<i32>,
-    ) -> Result<Vec<GenerationObject>> {
+    ) -> Result<LeanList<GenerationFields>> {
         let scope = Session::scope_of(context)?;
         let filter = GenerationFilter {
             board: board_id.map(BoardId),
@@ -322,10 +357,11 @@ impl GenerationQueries {
             artifact_type: artifact_type.map(Into::into),
         };
         if !finds_its_board(scope, filter).await? {
-            return Ok(Vec::new());
+            return Ok(LeanList::default());
         }
         let page = page(limit, offset, 50)?;
-        let generations = scope.recent_generations(filter, page).await?;
+        let parts = asked::of_generations(context);
+        let generations = scope.recent_generations(filter, page, parts).await?;
         Ok(generations.into_iter().map(GenerationObject::from).collect())
     }
 
@@ -384,7 +420,7 @@ impl GenerationQueries {
 /// [`Error::Forbidden`] for one that the viewer may not see.
 async fn finds_its_board(scope: &Scope, filter: GenerationFilter) -> Result<bool, Error> {
     match filter.board {
-        Some(board) => Ok(scope.board(board).await?.is_some()),
+        Some(board) => Ok(scope.board(board, BoardParts::ROW).await?.is_some()),
         None => Ok(true),
     }
 }
@@ -399,9 +435,9 @@ struct CreateGenerationInput {
     /// Kind of artifact that the generator makes.
     artifact_type: ArtifactType,
     /// Parameters that satisfy the generator's inputSchema.
-    input_params: Json<Value>,
+    input_params: Json<serde_json::Value>,
     /// Data of the client, a JSON object of at most 64 KiB, kept in outputMetadata as `metadata`.
-    metadata: Option<Json<Value>>,
+    metadata: Option<Json<serde_json::Value>>,
 }
 
 #[derive(Default)]
@@ -537,7 +573,7 @@ async fn queue_again(
         metadata: source
             .output_metadata
             .get("metadata")
-            .and_then(Value::as_object)
+            .and_then(serde_json::Value::as_object)
             .cloned()
             .unwrap_or_default(),
     };

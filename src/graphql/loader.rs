@@ -17,8 +17,9 @@ use crate::{
     domain::{BoardId, GenerationId, UserId},
     error::{Error, Result},
     store::{
-        Board, Direction, Generation, GenerationPage, GenerationWindow, LineageGraph, MemberWindow,
-        Membership, Placed, Scope, Slice, Tag, User, UserBoards,
+        Board, Direction, Generation, GenerationPage, GenerationParts, GenerationWindow,
+        LineageGraph, MemberWindow, Membership, Placed, Scope, Slice, Tag, User, UserBoards,
+        UserParts,
     },
 };
 
@@ -57,10 +58,10 @@ pub(super) struct BoardsOf(pub(super) UserId, pub(super) UserBoards);
 pub(super) struct BoardById(pub(super) BoardId);
 /// The members of a board.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct MembersOf(pub(super) BoardId);
+pub(super) struct MembersOf(pub(super) BoardId, pub(super) UserParts);
 /// A page of a board's generations.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct PageOf(pub(super) GenerationPage);
+pub(super) struct PageOf(pub(super) GenerationPage, pub(super) GenerationParts);
 /// A window of a board's generations.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct GenerationsIn(pub(super) GenerationWindow);
@@ -96,6 +97,40 @@ where
     let loading =
         context.data::<Loading>().map_err(|_| Error::internal("an operation without loaders"))?;
     loading.batches.load(&loading.loaders, key).await
+}
+
+/// Loads many keys, likewise.
+pub(super) async fn load_each<K>(
+    context: &Context<'_>,
+    keys: Vec<K>,
+) -> Vec<Result<Option<<Loaders as BatchRead<K>>::Value>>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Loaders: BatchRead<K>,
+{
+    let Ok(loading) = context.data::<Loading>() else {
+        let missing = || Err(Error::internal("an operation without loaders"));
+        return keys.iter().map(|_| missing()).collect();
+    };
+    loading.batches.load_each(&loading.loaders, keys).await
+}
+
+/// Loads the lists of many keys; what is in them counts against what one operation may show.
+pub(super) async fn load_each_list<K, T>(
+    context: &Context<'_>,
+    keys: Vec<K>,
+) -> Vec<Result<Arc<Vec<T>>>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    T: Send + Sync + 'static,
+    Loaders: BatchRead<K, Value = Arc<Vec<T>>>,
+{
+    let spent = |list: Result<Option<Arc<Vec<T>>>>| {
+        let list = list?.unwrap_or_default();
+        spend(context, list.len())?;
+        Ok(list)
+    };
+    load_each(context, keys).await.into_iter().map(spent).collect()
 }
 
 /// Loads a list; what is in it counts against what one operation may show.
@@ -159,12 +194,12 @@ fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<
 }
 
 impl BatchRead<UserById> for Loaders {
-    type Value = User;
+    type Value = Arc<User>;
 
-    async fn read(&self, keys: Vec<UserById>) -> Result<HashMap<UserById, User>> {
+    async fn read(&self, keys: Vec<UserById>) -> Result<HashMap<UserById, Arc<User>>> {
         let ids: Vec<UserId> = keys.iter().map(|key| key.0).collect();
         let users = self.scope.users_by_id(&ids).await?;
-        Ok(users.into_iter().map(|user| (UserById(user.id), user)).collect())
+        Ok(users.into_iter().map(|user| (UserById(user.id), Arc::new(user))).collect())
     }
 }
 
@@ -210,12 +245,16 @@ impl BatchRead<BoardById> for Loaders {
 }
 
 impl BatchRead<MembersOf> for Loaders {
-    type Value = Arc<Vec<Membership>>;
+    type Value = Arc<Vec<Arc<Membership>>>;
 
-    async fn read(&self, keys: Vec<MembersOf>) -> Result<HashMap<MembersOf, Arc<Vec<Membership>>>> {
-        let ids: Vec<BoardId> = keys.iter().map(|key| key.0).collect();
-        let members = self.scope.members_of(&ids).await?;
-        Ok(grouped(members.into_iter().map(|member| (MembersOf(member.board), member))))
+    async fn read(&self, keys: Vec<MembersOf>) -> Result<HashMap<MembersOf, Self::Value>> {
+        let mut found = HashMap::new();
+        for (parts, boards) in grouped(keys.iter().map(|key| (key.1, key.0))) {
+            let members = self.scope.members_of(&boards, parts).await?;
+            let members = members.into_iter().map(Arc::new);
+            found.extend(grouped(members.map(|member| (MembersOf(member.board, parts), member))));
+        }
+        Ok(found)
     }
 }
 
@@ -226,10 +265,10 @@ impl BatchRead<PageOf> for Loaders {
     /// is a statement; a selection has as many of them as it has fields, whatever the rows.
     async fn read(&self, keys: Vec<PageOf>) -> Result<HashMap<PageOf, Arc<Vec<Arc<Generation>>>>> {
         let mut found = HashMap::new();
-        for (window, pages) in grouped(keys.iter().map(|key| (key.0.page, key.0))) {
-            let generations = self.scope.generation_pages(&pages).await?;
+        for ((page, parts), pages) in grouped(keys.iter().map(|key| ((key.0.page, key.1), key.0))) {
+            let generations = self.scope.generation_pages(&pages, parts).await?;
             found.extend(grouped(generations.into_iter().map(|generation| {
-                let key = PageOf(GenerationPage { board: generation.board, page: window });
+                let key = PageOf(GenerationPage { board: generation.board, page }, parts);
                 (key, Arc::new(generation))
             })));
         }

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result, parser::types::Field};
+use async_graphql::{Context, Object, Result, Value};
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
     arguments::BoardRole,
-    lean::{Fields, Lean, all_at_hand},
+    lean::{Fields, Lean, Place, Resolved, one_each, shown},
+    loader::{MembersOf, load_each_list},
     user::{UserFields, UserObject},
 };
-use crate::store::Membership;
+use crate::{error::Error, store::Membership};
 
 /// A user's membership of a board.
 #[derive(Clone)]
@@ -19,12 +21,6 @@ pub(super) struct MemberFields(Arc<Membership>);
 
 /// A membership as a field shows it.
 pub(super) type MemberObject = Lean<MemberFields>;
-
-impl From<Membership> for MemberObject {
-    fn from(membership: Membership) -> Self {
-        Arc::new(membership).into()
-    }
-}
 
 impl From<Arc<Membership>> for MemberObject {
     fn from(membership: Arc<Membership>) -> Self {
@@ -80,11 +76,36 @@ impl MemberFields {
 }
 
 impl Fields for MemberFields {
-    fn is_at_hand(field: &Field) -> bool {
-        match field.name.node.as_str() {
-            "id" | "boardId" | "userId" | "role" | "invitedBy" | "joinedAt" => true,
-            "user" => all_at_hand::<UserFields>(field),
-            _ => false,
+    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+        match context.item.node.name.node.as_str() {
+            "id" => shown(self.id(context)),
+            "boardId" => shown(self.board_id(context)),
+            "userId" => shown(self.user_id(context)),
+            "role" => shown(self.role(context)),
+            "invitedBy" => shown(self.invited_by(context)),
+            "joinedAt" => shown(self.joined_at(context)),
+            _ => None,
         }
+    }
+
+    fn together<'a>(places: &'a [Place<'a, Self>]) -> Option<BoxFuture<'a, Vec<Resolved>>> {
+        let context = &places.first()?.context;
+        if context.item.node.name.node != "user" {
+            return None;
+        }
+        let user = |member: &Self| (member.0.user.id, Some(Arc::clone(&member.0.user)));
+        let users = places.iter().map(|place| user(place.object)).collect();
+        one_each(places, UserFields::load_each(context, users))
+    }
+}
+
+impl MemberFields {
+    /// The members of boards that the caller sees.
+    pub(super) async fn load_each(
+        context: &Context<'_>,
+        boards: Vec<MembersOf>,
+    ) -> Vec<Result<Vec<Self>, Error>> {
+        let members = |list: Arc<Vec<Arc<Membership>>>| list.iter().cloned().map(Self).collect();
+        load_each_list(context, boards).await.into_iter().map(|list| list.map(members)).collect()
     }
 }

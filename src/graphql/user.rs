@@ -1,32 +1,42 @@
 //! Users: the type and the queries.
 
-use async_graphql::{Context, Object, Result, parser::types::Field};
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Result, Value};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
     access::{AnySignedIn, Anyone, Caller, SignedIn, access, granted},
     arguments::cost,
-    board::BoardObject,
-    lean::{Fields, Lean},
-    loader::{BoardsOf, SharesBoard, load, load_list},
+    board::{BoardFields, BoardObject},
+    lean::{Fields, Lean, LeanList, Shown, shown},
+    loader::{BoardsOf, SharesBoard, UserById, load, load_each, load_list},
     people::TenantRole,
     session::Session,
 };
 use crate::{
-    domain::TokenScope,
+    domain::{TokenScope, UserId},
+    error::Error,
     store::{User, UserBoards, Viewer},
 };
 
 /// A user of the tenant.
-pub(super) struct UserFields(User);
+#[derive(Clone)]
+pub(super) struct UserFields(Arc<User>);
 
 /// A user as a field shows them.
 pub(super) type UserObject = Lean<UserFields>;
 
+impl From<Arc<User>> for UserObject {
+    fn from(user: Arc<User>) -> Self {
+        Self(UserFields(user))
+    }
+}
+
 impl From<User> for UserObject {
     fn from(user: User) -> Self {
-        Self(UserFields(user))
+        Arc::new(user).into()
     }
 }
 
@@ -106,7 +116,7 @@ impl UserFields {
         directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
         complexity = "cost(100, child_complexity)"
     )]
-    async fn boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
+    async fn boards(&self, context: &Context<'_>) -> Result<LeanList<BoardFields>> {
         let boards = load_list(context, BoardsOf(self.0.id, UserBoards::Owned)).await?;
         Ok(boards.iter().cloned().map(BoardObject::from).collect())
     }
@@ -118,26 +128,63 @@ impl UserFields {
         directive = access::apply(Caller::Anyone, None, granted(TokenScope::BoardsRead)),
         complexity = "cost(100, child_complexity)"
     )]
-    async fn member_boards(&self, context: &Context<'_>) -> Result<Vec<BoardObject>> {
+    async fn member_boards(&self, context: &Context<'_>) -> Result<LeanList<BoardFields>> {
         let boards = load_list(context, BoardsOf(self.0.id, UserBoards::Member)).await?;
         Ok(boards.iter().cloned().map(BoardObject::from).collect())
     }
 }
 
 impl Fields for UserFields {
-    fn is_at_hand(field: &Field) -> bool {
-        matches!(
-            field.name.node.as_str(),
-            "id" | "tenantId"
-                | "authProvider"
-                | "authSubject"
-                | "displayName"
-                | "avatarUrl"
-                | "tenantRole"
-                | "createdAt"
-                | "updatedAt"
-        )
+    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+        match context.item.node.name.node.as_str() {
+            "id" => shown(self.id(context)),
+            "tenantId" => shown(self.tenant_id(context)),
+            "authProvider" => shown(self.auth_provider(context)),
+            "authSubject" => shown(self.auth_subject(context)),
+            "email" if self.0.email.is_none() || self.is_caller(context).is_ok_and(|it| it) => {
+                Some(self.0.email.as_deref().shown())
+            }
+            "displayName" => shown(self.display_name(context)),
+            "avatarUrl" => shown(self.avatar_url(context)),
+            "tenantRole" => shown(self.tenant_role(context)),
+            "createdAt" => shown(self.created_at(context)),
+            "updatedAt" => shown(self.updated_at(context)),
+            _ => None,
+        }
     }
+}
+
+impl UserFields {
+    /// Users whom rows of the tenant name, some with the profile that was read beside the row.
+    pub(super) async fn load_each(
+        context: &Context<'_>,
+        named: Vec<(UserId, Option<Arc<User>>)>,
+    ) -> Vec<Result<Self, Error>> {
+        let missing: Vec<UserById> =
+            named.iter().filter(|(_, user)| user.is_none()).map(|(id, _)| UserById(*id)).collect();
+        let mut read =
+            if missing.is_empty() { Vec::new() } else { load_each(context, missing).await }
+                .into_iter();
+        let user = |(_, user)| match user {
+            Some(user) => Ok(Self(user)),
+            None => read.next().unwrap_or(Ok(None))?.map(Self).ok_or_else(nobody),
+        };
+        named.into_iter().map(user).collect()
+    }
+}
+
+impl UserObject {
+    /// A user that a row of the tenant names; the caller has been read already.
+    pub(super) async fn load(context: &Context<'_>, id: UserId) -> Result<Self> {
+        if let Some(caller) = Session::of(context)?.user().filter(|caller| caller.id == id) {
+            return Ok(caller.clone().into());
+        }
+        Ok(load(context, UserById(id)).await?.ok_or_else(nobody)?.into())
+    }
+}
+
+fn nobody() -> Error {
+    Error::internal("a row names a user who is not there")
 }
 
 #[derive(Default)]

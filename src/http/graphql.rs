@@ -36,7 +36,7 @@ use crate::{
     audit::AuditEvent,
     auth::Credentials,
     error::Error,
-    graphql::{Circumstances, Operation, Session, WHOLE_OPERATION, request_error},
+    graphql::{Circumstances, Operation, PERSISTED_QUERY, Session, WHOLE_OPERATION, request_error},
     rate_limit::Points,
 };
 
@@ -137,7 +137,8 @@ pub(super) async fn get(
         return Refused::bad_request("The query string cannot be read")
             .into_response(accepted.answer.unwrap_or(AnswerType::Json));
     };
-    if !parameters.contains_key("query") && accepted.html && state.settings.playground {
+    let asks = ["query", "extensions"].iter().any(|name| parameters.contains_key(*name));
+    if !asks && accepted.html && state.settings.playground {
         return playground::page();
     }
     let Some(answer) = accepted.answer else { return not_acceptable() };
@@ -151,6 +152,8 @@ pub(super) async fn get(
         Err(refused) => return graphql_response(answer, &refused),
     };
     if !matches!(operation.kind(), None | Some(OperationType::Query)) {
+        // It is refused in any case.
+        let _ = state.charge(&facts, Points::REFUSED_OPERATION);
         let message = "Only queries may be sent by GET; send mutations and subscriptions by POST";
         return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
             .into_response(answer);
@@ -178,7 +181,7 @@ pub(super) fn read(
         state.note_refusal(facts, AuditEvent::new(WHOLE_OPERATION), limited.code());
         return Err(refusal(request_error(&limited)));
     }
-    state.engine.read(request).map_err(|refused| {
+    state.engine.read(request, session).map_err(|refused| {
         // It is refused in any case.
         let _ = meter.charge(Points::REFUSED_OPERATION);
         refusal(refused)
@@ -336,10 +339,17 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// The members of a GraphQL request, strictly: what is not of its type is refused, not ignored.
 fn request_from_json(value: Value) -> Result<Request, Refused> {
     let Value::Object(mut members) = value else { return Err(lacking("an object")) };
-    let Some(Value::String(query)) = members.remove("query") else {
-        return Err(lacking("a query, which is a text"));
+    let persisted_query = persisted_query(members.remove("extensions"))?;
+    let query = match members.remove("query") {
+        Some(Value::String(query)) => query,
+        // Its hash stands for it.
+        None | Some(Value::Null) if persisted_query.is_some() => String::new(),
+        _ => return Err(lacking("a query, which is a text")),
     };
     let mut request = Request::new(query);
+    if let Some(named) = persisted_query {
+        request.extensions.insert(PERSISTED_QUERY.to_owned(), named);
+    }
     match members.remove("operationName") {
         None | Some(Value::Null) => {}
         // Several clients send an empty name for none.
@@ -348,16 +358,26 @@ fn request_from_json(value: Value) -> Result<Request, Refused> {
         Some(_) => return Err(lacking("an operationName that is a text")),
     }
     match members.remove("variables") {
-        None | Some(Value::Null) => {}
+        None | Some(Value::Null) => Ok(request),
         Some(variables @ Value::Object(_)) => {
-            request = request.variables(Variables::from_json(variables));
+            Ok(request.variables(Variables::from_json(variables)))
         }
-        Some(_) => return Err(lacking("variables that are an object")),
+        Some(_) => Err(lacking("variables that are an object")),
     }
-    match members.remove("extensions") {
-        None | Some(Value::Null | Value::Object(_)) => Ok(request),
-        Some(_) => Err(lacking("extensions that are an object")),
-    }
+}
+
+/// The one of a request's extensions that means something here.
+fn persisted_query(extensions: Option<Value>) -> Result<Option<ConstValue>, Refused> {
+    let mut extensions = match extensions {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(extensions)) => extensions,
+        Some(_) => return Err(lacking("extensions that are an object")),
+    };
+    let named = extensions.remove(PERSISTED_QUERY).filter(|named| !named.is_null());
+    named
+        .map(ConstValue::from_json)
+        .transpose()
+        .map_err(|_| lacking("a persistedQuery that can be read"))
 }
 
 fn lacking(what: &str) -> Refused {

@@ -23,6 +23,7 @@ use super::{
     HttpState,
     client_address::{client_address, is_trusted},
     host::hosts,
+    well_known::point_to_metadata,
 };
 use crate::{
     audit::Actor, auth::AuthContext, domain::RequestOrigin, graphql::RequestLabel,
@@ -86,7 +87,11 @@ impl RequestFacts {
     }
 }
 
-/// Logs a request when it has been answered.
+/// Where no route matched.
+const NO_ROUTE: &str = "(none)";
+
+/// Logs a request when it has been answered, and a refusal in the audit log. One function for all that
+/// every request goes through: each layer of its own has the routes below it cloned for each request.
 pub(super) async fn log_request(
     State(state): State<HttpState>,
     mut request: Request,
@@ -100,10 +105,12 @@ pub(super) async fn log_request(
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+        .map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", id = %id);
     async move {
         let mut response = next.run(request).await;
+        point_to_metadata(&state, &mut response);
+        state.note_refused(&facts, &route, &response);
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }

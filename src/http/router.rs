@@ -17,7 +17,6 @@ use tower_http::{
 
 use super::{
     HttpState,
-    audit::record_refusal,
     credentials::X_TENANT,
     error::refusal,
     graphql, health,
@@ -51,14 +50,13 @@ pub fn router(state: HttpState) -> Router {
     if state.settings.playground {
         router = router.merge(playground::routes());
     }
+    router = router.fallback(not_found).layer(CatchPanicLayer::custom(panicked));
+    if state.settings.local_only.is_some() {
+        router = router.layer(middleware::from_fn_with_state(state.clone(), only_local));
+    }
     router
-        .fallback(not_found)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(state.clone(), only_local))
-        .layer(middleware::from_fn_with_state(state.clone(), well_known::point_to_metadata))
         .layer(cors(&state.settings.cors_origins))
         .merge(well_known::routes())
-        .layer(middleware::from_fn_with_state(state.clone(), record_refusal))
         .layer(middleware::from_fn_with_state(state.clone(), log_request))
         .with_state(state)
 }

@@ -2,9 +2,8 @@
 
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::State,
     http::{HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -74,19 +73,13 @@ async fn metadata(State(state): State<HttpState>) -> Response {
 }
 
 /// Adds to a challenge for a token where to read how to get one (RFC 9728, section 5.1).
-pub(super) async fn point_to_metadata(
-    State(state): State<HttpState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut response = next.run(request).await;
+pub(super) fn point_to_metadata(state: &HttpState, response: &mut Response) {
     if response.status() == StatusCode::UNAUTHORIZED
         && let Some(challenge) = response.headers().get(header::WWW_AUTHENTICATE)
         && let Some(longer) = with_metadata(challenge, &state.settings.resource.base_url)
     {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, longer);
     }
-    response
 }
 
 fn with_metadata(challenge: &HeaderValue, base_url: &str) -> Option<HeaderValue> {

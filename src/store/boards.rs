@@ -1,24 +1,29 @@
 //! Boards: lookups, lists and changes.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, Order, PaginatorTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, ExprTrait, Query},
+    sea_query::{Alias, Expr, Query, SelectStatement, UnionType},
 };
 use serde_json::Value;
 
 use super::{
-    Placed, Scope, Slice, Viewer, corrupt,
+    Placed, Scope, Slice, User, Viewer, corrupt,
     entity::{
+        board_members,
         boards::{self, Column, Entity},
         generations, jobs,
     },
-    keyset::{Keyset, numbered},
+    keyset::Keyset,
     now,
+    projection::{Projected, Projection},
     row::{self, Columns, Readable},
+    users::UserParts,
 };
 use crate::{
     access::policy,
@@ -54,7 +59,76 @@ pub struct Board {
     pub updated_at: DateTime<Utc>,
     /// How many generations are on it.
     pub generation_count: i64,
+    /// The owner, as far as they were asked for.
+    pub owner_profile: Option<Arc<User>>,
 }
+
+/// The columns of a [`Board`], in the order in which they are read.
+pub(super) const BOARD_COLUMNS: [Column; 11] = [
+    Column::Id,
+    Column::TenantId,
+    Column::OwnerId,
+    Column::Title,
+    Column::Description,
+    Column::IsPublic,
+    Column::Settings,
+    Column::Metadata,
+    Column::CreatedAt,
+    Column::UpdatedAt,
+    Column::GenerationCount,
+];
+
+impl Readable for Board {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+        Self::read_columns(columns, Projection::ALL)
+    }
+}
+
+impl Board {
+    fn read_columns(columns: &mut Columns<'_>, projection: Projection) -> Result<Self, DbErr> {
+        let mut columns = Projected::new(columns, projection);
+        Ok(Self {
+            id: BoardId(columns.next()?),
+            tenant: TenantId(columns.next()?),
+            owner: UserId(columns.next()?),
+            title: columns.next()?,
+            description: columns.next()?,
+            is_public: columns.next()?,
+            settings: columns.next()?,
+            metadata: columns.next()?,
+            created_at: columns.next()?,
+            updated_at: columns.next()?,
+            generation_count: columns.next()?,
+            owner_profile: None,
+        })
+    }
+}
+
+/// How much of a board is read. Nothing else may be read of such a [`Board`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardParts {
+    /// Description, settings and metadata.
+    pub details: bool,
+    /// Of its owner.
+    pub owner: Option<UserParts>,
+}
+
+impl BoardParts {
+    /// All of the row.
+    pub const ROW: Self = Self { details: true, owner: None };
+
+    fn columns(self) -> Projection {
+        CORE.and(DETAILS, self.details)
+    }
+
+    /// Tells statements apart.
+    fn form(self) -> u16 {
+        u16::from(self.details) * 3 + self.owner.map_or(0, |owner| 1 + owner as u16)
+    }
+}
+
+const CORE: Projection = Projection::of(&[0, 1, 2, 3, 5, 8, 9, 10]);
+const DETAILS: Projection = Projection::of(&[4, 6, 7]);
 
 impl From<boards::Model> for Board {
     fn from(row: boards::Model) -> Self {
@@ -70,6 +144,7 @@ impl From<boards::Model> for Board {
             created_at: row.created_at,
             updated_at: row.updated_at,
             generation_count: row.generation_count,
+            owner_profile: None,
         }
     }
 }
@@ -104,17 +179,6 @@ pub struct BoardChanges {
     pub metadata: Edit<JsonObject>,
 }
 
-struct BoardRow {
-    board: boards::Model,
-    viewer_role: Option<String>,
-}
-
-impl Readable for BoardRow {
-    fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
-        Ok(Self { board: boards::Model::read(columns)?, viewer_role: columns.next()? })
-    }
-}
-
 /// A board and how the viewer stands to it.
 pub(super) struct BoardSeen {
     pub(super) board: Board,
@@ -134,8 +198,8 @@ impl Scope {
     /// # Errors
     /// [`Error::NotAuthenticated`] when an anonymous viewer may not see it or it does not exist;
     /// [`Error::Forbidden`] when a signed-in viewer may not see it.
-    pub async fn board(&self, id: BoardId) -> Result<Option<Board>> {
-        let seen = self.board_seen(id).await?;
+    pub async fn board(&self, id: BoardId, parts: BoardParts) -> Result<Option<Board>> {
+        let seen = self.board_seen(id, parts).await?;
         match (seen, self.viewer()) {
             (Some(seen), _) if policy::allows(seen.relation, Permission::View) => {
                 Ok(Some(seen.board))
@@ -163,28 +227,40 @@ impl Scope {
     /// The board with the viewer's relation, before anything is decided.
     pub(super) async fn board_for_change(&self, id: BoardId) -> Result<AuthorizedBoard> {
         self.user()?;
-        let seen = self.board_seen(id).await?.ok_or(Error::NotFound("Board"))?;
+        let seen = self.board_seen(id, BoardParts::ROW).await?.ok_or(Error::NotFound("Board"))?;
         Ok(AuthorizedBoard { scope: self.clone(), board: seen.board, relation: seen.relation })
     }
 
-    pub(super) async fn board_seen(&self, id: BoardId) -> Result<Option<BoardSeen>> {
-        let statement = self.statement(("board", 0), [id.0.into()], |scope, parameters| {
+    pub(super) async fn board_seen(
+        &self,
+        id: BoardId,
+        parts: BoardParts,
+    ) -> Result<Option<BoardSeen>> {
+        let name = ("board", parts.form());
+        let statement = self.statement(name, [id.0.into()], |scope, parameters| {
             let board = scope.find::<Entity>().filter(Column::Id.eq(parameters.id(0)));
-            board.expr_as(scope.viewer_role(), "viewer_role").into_query()
+            let board = board.select_only().expr_as(scope.viewer_role(), "viewer_role");
+            let mut board = board.columns(parts.columns().select(&BOARD_COLUMNS)).into_query();
+            if let Some(of_owner) = parts.owner {
+                let owner = Expr::col((Entity, Column::OwnerId));
+                scope.look_up_user(&mut board, (owner, OWNER), of_owner);
+            }
+            board
         });
-        let row: Option<BoardRow> = row::one(self.read(), statement).await?;
-        row.map(|row| {
-            let relation = self.relation(&row.board, row.viewer_role.as_deref())?;
-            Ok(BoardSeen { board: row.board.into(), relation })
-        })
-        .transpose()
+        let row = self.read().query_one_raw(statement).await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut columns = Columns::of(&row);
+        let role: Option<String> = columns.next()?;
+        let board = read_with(&mut columns, parts)?;
+        let relation = self.relation(&board, role.as_deref())?;
+        Ok(Some(BoardSeen { board, relation }))
     }
 
-    pub(super) fn relation(&self, board: &boards::Model, role: Option<&str>) -> Result<Relation> {
+    pub(super) fn relation(&self, board: &Board, role: Option<&str>) -> Result<Relation> {
         let role = role
             .map(|role| role.parse().map_err(|()| corrupt("board_members", "role")))
             .transpose()?;
-        let is_owner = self.viewer() == Viewer::User(board.owner_id.into());
+        let is_owner = self.viewer() == Viewer::User(board.owner);
         Ok(policy::relation(is_owner, role, board.is_public))
     }
 
@@ -197,6 +273,7 @@ impl Scope {
         role: BoardQueryRole,
         sort: SortOrder,
         page: Page,
+        parts: BoardParts,
     ) -> Result<Vec<Board>> {
         self.user()?;
         let name = match role {
@@ -204,7 +281,19 @@ impl Scope {
             BoardQueryRole::Member => "joined boards",
             BoardQueryRole::Any => "my boards",
         };
-        self.board_page(name, sort, page, |scope| scope.boards_as(role)).await
+        self.board_page((name, sort), page, parts, |scope, cut| {
+            let (column, order) = sort_key(sort);
+            if role == BoardQueryRole::Owner {
+                return rows_listed(scope.owned_boards(), (column, order), cut);
+            }
+            let keyset = |at, id| Keyset::of(at, id, order.clone());
+            let mut keys =
+                scope.board_keys(role, column, |keys, at, id| keyset(at, id).first(keys, cut.end));
+            listed_by(order.clone()).first(&mut keys, cut.limit);
+            keys.offset(cut.offset);
+            scope.keys_listed(keys, &order)
+        })
+        .await
     }
 
     /// A window of the boards that the viewer owns or is a member of.
@@ -218,10 +307,20 @@ impl Scope {
         window: ListWindow,
     ) -> Result<Slice<Placed<Board>>> {
         self.user()?;
-        match role {
-            BoardQueryRole::Any => self.any_board_window(sort, window).await,
-            _ => self.board_window(self.boards_as(role), sort, window).await,
+        if role == BoardQueryRole::Owner {
+            return self.board_window(self.owned_boards(), sort, window).await;
         }
+        let (column, order) = sort_key(sort);
+        let keyset = |at, id| Keyset::of(at, id, order.clone());
+        let mut keys =
+            self.board_keys(role, column, |keys, at, id| keyset(at, id).page(keys, window));
+        listed_by(order.clone()).page(&mut keys, window);
+        let mut rows = self.boards_of_keys(keys);
+        listed_by(order).page(&mut rows, window);
+        self.select_board(&mut rows, BoardParts::ROW);
+        let statement = self.store().backend().build(&rows);
+        let rows: Vec<Board> = row::all(self.read(), statement).await?;
+        Ok(Slice::new(rows, window).map(|row| placed(row, sort)))
     }
 
     /// How many boards the viewer owns or is a member of.
@@ -249,8 +348,16 @@ impl Scope {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn public_board_list(&self, sort: SortOrder, page: Page) -> Result<Vec<Board>> {
-        self.board_page("public boards", sort, page, Self::public_boards).await
+    pub async fn public_board_list(
+        &self,
+        sort: SortOrder,
+        page: Page,
+        parts: BoardParts,
+    ) -> Result<Vec<Board>> {
+        self.board_page(("public boards", sort), page, parts, |scope, cut| {
+            rows_listed(scope.public_boards(), sort_key(sort), cut)
+        })
+        .await
     }
 
     /// A window of the public boards of the tenant.
@@ -273,62 +380,94 @@ impl Scope {
         Ok(self.public_boards().count(self.read()).await?)
     }
 
+    /// A page of boards, which `list` finds under the name [`BOARD`] and puts in order.
     async fn board_page(
         &self,
-        name: &'static str,
-        sort: SortOrder,
+        (name, sort): (&'static str, SortOrder),
         page: Page,
-        boards: impl Fn(&Self) -> Select<Entity>,
+        parts: BoardParts,
+        list: impl Fn(&Self, Cut) -> SelectStatement,
     ) -> Result<Vec<Board>> {
-        let parameters = [page.limit().into(), page.offset().into()];
-        let statement = self.statement((name, sort as u8), parameters, |scope, parameters| {
-            let (column, order) = sort_key(sort);
-            boards(scope)
-                .order_by(column, order.clone())
-                .order_by(Column::Id, order)
-                .limit(parameters.number(0))
-                .offset(parameters.number(1))
-                .into_query()
+        let (limit, offset) = (page.limit(), page.offset());
+        let form = (name, sort as u16 * 6 + parts.form());
+        let parameters = [limit.into(), offset.into(), (limit + offset).into()];
+        let statement = self.statement(form, parameters, |scope, parameters| {
+            let [limit, offset, end] = [0, 1, 2].map(|place| parameters.number(place));
+            let mut boards = list(scope, Cut { limit, offset, end });
+            scope.select_board(&mut boards, parts);
+            boards
         });
-        let rows: Vec<boards::Model> = row::all(self.read(), statement).await?;
-        Ok(rows.into_iter().map(Board::from).collect())
+        let rows = self.read().query_all_raw(statement).await?;
+        let read = |row| Ok(read_with(&mut Columns::of(row), parts)?);
+        rows.iter().map(read).collect()
+    }
+
+    /// Adds the columns that [`read_with`] reads.
+    fn select_board(&self, query: &mut SelectStatement, parts: BoardParts) {
+        let columns = parts.columns().select(&BOARD_COLUMNS);
+        query.columns(columns.map(|column| (BOARD, column)));
+        if let Some(of_owner) = parts.owner {
+            let owner = Expr::col((BOARD, Column::OwnerId));
+            self.look_up_user(query, (owner, OWNER), of_owner);
+        }
+    }
+
+    /// The boards with these keys, in their order.
+    fn keys_listed(&self, keys: SelectStatement, order: &Order) -> SelectStatement {
+        let mut query = self.boards_of_keys(keys);
+        query.order_by((LISTED, KEY_AT), order.clone()).order_by((LISTED, KEY_ID), order.clone());
+        query
+    }
+
+    fn boards_of_keys(&self, keys: SelectStatement) -> SelectStatement {
+        let boards = self.find::<Entity>().select_only().columns(BOARD_COLUMNS).into_query();
+        let mut query = Query::select();
+        query.from_subquery(keys, LISTED);
+        self.look_up(&mut query, boards, (Column::Id, Expr::col((LISTED, KEY_ID))), BOARD);
+        query
+    }
+
+    /// Ids and times of the boards that the viewer is a member of, or owns too. Each of the two has an
+    /// index in the order of the list; `cut` takes of each what can be on the page.
+    fn board_keys(
+        &self,
+        role: BoardQueryRole,
+        column: Column,
+        cut: impl Fn(&mut SelectStatement, Expr, Expr),
+    ) -> SelectStatement {
+        let copy = match column {
+            Column::CreatedAt => "board_created_at",
+            _ => "board_updated_at",
+        };
+        let key = |at: Expr, id: Expr, mut rows: SelectStatement| {
+            rows.expr_as(id.clone(), KEY_ID).expr_as(at.clone(), KEY_AT);
+            cut(&mut rows, at, id);
+            Query::select().columns([KEY_ID, KEY_AT]).from_subquery(rows, LISTED).to_owned()
+        };
+        let mut keys = key(
+            Expr::col((board_members::Entity, Alias::new(copy))),
+            Expr::col((board_members::Entity, board_members::Column::BoardId)),
+            self.memberships().select_only().into_query(),
+        );
+        if role == BoardQueryRole::Any {
+            let owned = self.owned_boards().select_only().into_query();
+            let [at, id] = [column, Column::Id].map(|column| Expr::col((Entity, column)));
+            keys.union(UnionType::Distinct, key(at, id, owned));
+        }
+        Query::select().columns([KEY_ID, KEY_AT]).from_subquery(keys, LISTED).to_owned()
     }
 
     async fn board_window(
         &self,
-        mut boards: Select<Entity>,
+        boards: Select<Entity>,
         sort: SortOrder,
         window: ListWindow,
     ) -> Result<Slice<Placed<Board>>> {
         let (column, order) = sort_key(sort);
-        Keyset::new(column, Column::Id, order).page(QuerySelect::query(&mut boards), window);
-        let rows = boards.all(self.read()).await?;
-        Ok(Slice::new(rows, window).map(|row| placed(row, sort)))
-    }
-
-    /// The first of the viewer's own and the first of those shared with them, and of these the first:
-    /// an index has the order of the former, and of the latter none.
-    async fn any_board_window(
-        &self,
-        sort: SortOrder,
-        window: ListWindow,
-    ) -> Result<Slice<Placed<Board>>> {
-        let (column, order) = sort_key(sort);
-        let own = Column::OwnerId.eq(self.viewer_uuid());
-        let shared = self.boards_as(BoardQueryRole::Member).filter(own.not());
-        let branches = [self.owned_boards(), shared].map(|boards| {
-            let mut rows = boards.into_query();
-            Keyset::new(column, Column::Id, order.clone()).page(&mut rows, window);
-            rows
-        });
-        let Some(both) = numbered(branches, "tenant_id", self.tenant()) else {
-            return Ok(Slice::new(Vec::new(), window));
-        };
-        let mut rows = Query::select().expr(Expr::cust("*")).from_subquery(both, "both").to_owned();
-        let keys = Keyset::of_alias("both", column, Column::Id, order);
-        keys.read(&mut rows, window, window.rows() as u64 + 1);
-        let statement = self.store().backend().build(&rows);
-        let rows = boards::Model::find_by_statement(statement).all(self.read()).await?;
+        let mut boards = boards.select_only().columns(BOARD_COLUMNS).into_query();
+        Keyset::new(column, Column::Id, order).page(&mut boards, window);
+        let statement = self.store().backend().build(&boards);
+        let rows: Vec<Board> = row::all(self.read(), statement).await?;
         Ok(Slice::new(rows, window).map(|row| placed(row, sort)))
     }
 
@@ -339,12 +478,11 @@ impl Scope {
     pub async fn boards_by_id(&self, ids: &[BoardId]) -> Result<Vec<Board>> {
         let ids = self.list(ids.iter().map(|id| id.0));
         let statement = self.statement(("visible boards", 0), [ids], |scope, parameters| {
-            let named = scope.among(Column::Id, parameters.text(0));
-            let boards = scope.find::<Entity>().filter(named);
-            boards.filter(scope.board_is_visible()).into_query()
+            let boards = scope.find::<Entity>().filter(scope.board_is_visible());
+            let boards = boards.select_only().columns(BOARD_COLUMNS).into_query();
+            scope.each_of(parameters.text(0), boards, Column::Id)
         });
-        let rows: Vec<boards::Model> = row::all(self.read(), statement).await?;
-        Ok(rows.into_iter().map(Board::from).collect())
+        Ok(row::all(self.read(), statement).await?)
     }
 
     /// Makes a board that the viewer owns.
@@ -352,25 +490,23 @@ impl Scope {
     /// # Errors
     /// [`Error::NotAuthenticated`] for an anonymous viewer.
     pub async fn create_board(&self, new: NewBoard) -> Result<Board> {
-        let owner = self.user()?;
         let now = now();
-        let row = boards::ActiveModel {
-            id: Set(BoardId::new().0),
-            tenant_id: Set(self.tenant().0),
-            owner_id: Set(owner.0),
-            title_folded: Set(Some(fold(&new.title))),
-            description_folded: Set(new.description.as_deref().map(fold)),
-            title: Set(new.title),
-            description: Set(new.description),
-            is_public: Set(new.is_public),
-            settings: Set(Value::Object(new.settings)),
-            metadata: Set(Value::Object(new.metadata)),
-            created_at: Set(now),
-            updated_at: Set(now),
-            ..Default::default()
+        let board = Board {
+            id: BoardId::new(),
+            tenant: self.tenant(),
+            owner: self.user()?,
+            title: new.title,
+            description: new.description,
+            is_public: new.is_public,
+            settings: Value::Object(new.settings),
+            metadata: Value::Object(new.metadata),
+            created_at: now,
+            updated_at: now,
+            generation_count: 0,
+            owner_profile: None,
         };
-        let board = Entity::insert(row).exec_with_returning(self.store().write()).await?;
-        Ok(board.into())
+        Entity::insert(inserted(&board)).exec_without_returning(self.store().write()).await?;
+        Ok(board)
     }
 }
 
@@ -448,13 +584,83 @@ impl AuthorizedBoard {
     }
 }
 
-fn placed(row: boards::Model, sort: SortOrder) -> Placed<Board> {
+/// The row of a new board; how many generations are on it is the database's to say.
+fn inserted(board: &Board) -> boards::ActiveModel {
+    boards::ActiveModel {
+        id: Set(board.id.0),
+        tenant_id: Set(board.tenant.0),
+        owner_id: Set(board.owner.0),
+        title_folded: Set(Some(fold(&board.title))),
+        description_folded: Set(board.description.as_deref().map(fold)),
+        title: Set(board.title.clone()),
+        description: Set(board.description.clone()),
+        is_public: Set(board.is_public),
+        settings: Set(board.settings.clone()),
+        metadata: Set(board.metadata.clone()),
+        created_at: Set(board.created_at),
+        updated_at: Set(board.updated_at),
+        ..Default::default()
+    }
+}
+
+fn placed(board: Board, sort: SortOrder) -> Placed<Board> {
     let at = match sort {
-        SortOrder::CreatedAsc | SortOrder::CreatedDesc => row.created_at,
-        SortOrder::UpdatedAsc | SortOrder::UpdatedDesc => row.updated_at,
+        SortOrder::CreatedAsc | SortOrder::CreatedDesc => board.created_at,
+        SortOrder::UpdatedAsc | SortOrder::UpdatedDesc => board.updated_at,
     };
-    let position = ListPosition::new(at, row.id);
-    Placed::new(row.into(), position)
+    let position = ListPosition::new(at, board.id);
+    Placed::new(board, position)
+}
+
+/// What finds boards calls them so, and their owners.
+const BOARD: &str = "board";
+const OWNER: &str = "owner";
+/// Keys of boards, in the order of a list.
+const LISTED: &str = "listed";
+const KEY_ID: &str = "board_id";
+const KEY_AT: &str = "listed_at";
+
+/// A page, as parameters of a statement.
+#[derive(Clone, Copy)]
+struct Cut {
+    limit: u64,
+    offset: u64,
+    /// Where it ends: limit and offset together.
+    end: u64,
+}
+
+/// A page of boards that an index has in the order of the list.
+fn rows_listed(
+    boards: Select<Entity>,
+    (column, order): (Column, Order),
+    cut: Cut,
+) -> SelectStatement {
+    let rows = boards
+        .select_only()
+        .columns(BOARD_COLUMNS)
+        .order_by(column, order.clone())
+        .order_by(Column::Id, order.clone())
+        .limit(cut.limit)
+        .offset(cut.offset);
+    let mut query = Query::select();
+    query
+        .from_subquery(rows.into_query(), BOARD)
+        .order_by((BOARD, column), order.clone())
+        .order_by((BOARD, Column::Id), order);
+    query
+}
+
+fn listed_by(order: Order) -> Keyset {
+    let [at, id] = [KEY_AT, KEY_ID].map(|column| Expr::col((LISTED, column)));
+    Keyset::of(at, id, order)
+}
+
+fn read_with(columns: &mut Columns<'_>, parts: BoardParts) -> Result<Board, DbErr> {
+    let mut board = Board::read_columns(columns, parts.columns())?;
+    if let Some(of_owner) = parts.owner {
+        board.owner_profile = Some(Arc::new(User::read_parts(columns, of_owner)?));
+    }
+    Ok(board)
 }
 
 fn sort_key(sort: SortOrder) -> (Column, Order) {
@@ -510,4 +716,20 @@ fn merged_settings(present: &Value, patch: Edit<JsonObject>) -> Result<Option<Js
     let merged = json_object("input.settings", &Value::Object(merged), &mut validator);
     validator.finish()?;
     Ok(Some(merged))
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::IdenStatic;
+
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_the_columns() {
+        let of = |group: Projection| -> Vec<&'static str> {
+            group.select(&BOARD_COLUMNS).map(|column| column.as_str()).collect()
+        };
+        assert_eq!(of(DETAILS), ["description", "settings", "metadata"]);
+        assert_eq!(of(BoardParts::ROW.columns()), of(Projection::ALL), "none is left out");
+    }
 }

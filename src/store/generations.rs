@@ -1,5 +1,7 @@
 //! Generations: lookups, lists, creation and end by a user's hand.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::prelude::ToPrimitive;
 use sea_orm::{
@@ -11,13 +13,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Placed, Scope, Slice, Viewer, corrupt,
+    Placed, Scope, Slice, User, Viewer, corrupt,
     entity::{
         boards,
         generations::{self, Column, Entity},
     },
     keyset::{Keyset, numbered, rows_of},
-    row,
+    projection::Projection,
+    row::Columns,
+    users::UserParts,
 };
 use crate::{
     access::policy,
@@ -71,9 +75,46 @@ pub struct Generation {
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+    /// The profile of who asked for it, where it was asked for.
+    pub user_profile: Option<Arc<User>>,
 }
 
+/// How much of a generation is read. Nothing else may be read of such a [`Generation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GenerationParts {
+    /// The parameters as they were sent.
+    pub params: bool,
+    /// Files beside the artifact, facts about it, what it was made from, how it ended.
+    pub details: bool,
+    /// Of who asked for it.
+    pub user: Option<UserParts>,
+}
+
+impl GenerationParts {
+    /// All of the row.
+    pub const ROW: Self = Self { params: true, details: true, user: None };
+
+    fn columns(self) -> Projection {
+        CORE.and(PARAMS, self.params).and(DETAILS, self.details)
+    }
+
+    /// Tells statements apart.
+    fn form(self) -> u16 {
+        let user = self.user.map_or(0, |user| 1 + user as u16);
+        (u16::from(self.params) * 2 + u16::from(self.details)) * 3 + user
+    }
+}
+
+/// Places of columns in the order of the entity.
+const CORE: Projection = Projection::of(&[0, 1, 2, 3, 4, 5, 7, 8, 9, 14, 18, 19]);
+const PARAMS: Projection = Projection::of(&[6]);
+const DETAILS: Projection = Projection::of(&[10, 11, 12, 13, 15, 16, 17]);
+
 impl Generation {
+    fn read_columns(columns: &mut Columns<'_>, parts: GenerationParts) -> Result<Self> {
+        generations::Model::read_columns(columns, parts.columns())?.try_into()
+    }
+
     /// Where it stands in lists of generations.
     pub(super) fn position(&self) -> ListPosition {
         ListPosition::new(self.created_at, self.id)
@@ -119,6 +160,7 @@ impl TryFrom<generations::Model> for Generation {
             completed_at: row.completed_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            user_profile: None,
         })
     }
 }
@@ -296,17 +338,38 @@ impl Scope {
         &self,
         filter: GenerationFilter,
         page: Page,
+        parts: GenerationParts,
     ) -> Result<Vec<Generation>> {
-        let generations = if filter.board.is_some() {
-            self.recent(filter).limit(page.limit()).offset(page.offset())
-        } else {
-            // The rows are wide: they are read for those on the page alone.
-            let page = self.newest_visible(filter, page);
-            self.find::<Entity>().filter(Column::Id.in_subquery(page))
+        let ids = match filter.board {
+            Some(board) => newest_on_board(board, filter, page),
+            None => self.newest_visible(filter, page),
         };
-        let statement = newest_first(generations).build(self.store().backend());
-        let rows: Vec<generations::Model> = row::all(self.read(), statement).await?;
-        rows.into_iter().map(Generation::try_from).collect()
+        // The rows are wide: they are read for those on the page alone.
+        let mut query = Query::select();
+        query.from_subquery(ids, NEWEST);
+        let id = Expr::col((NEWEST, Column::Id));
+        let columns = || parts.columns().select(&GENERATION_COLUMNS);
+        let generations = self.find::<Entity>().select_only().columns(columns()).into_query();
+        self.look_up(&mut query, generations, (Column::Id, id), GENERATION);
+        query.columns(columns().map(|column| (GENERATION, column)));
+        if let Some(of_user) = parts.user {
+            let user = Expr::col((GENERATION, Column::UserId));
+            self.look_up_user(&mut query, (user, "creator"), of_user);
+        }
+        for column in [Column::CreatedAt, Column::Id] {
+            query.order_by((NEWEST, column), Order::Desc);
+        }
+        let rows = self.read().query_all_raw(self.store().backend().build(&query)).await?;
+        let read = |row| {
+            let mut columns = Columns::of(row);
+            let mut generation = Generation::read_columns(&mut columns, parts)?;
+            if let Some(of_user) = parts.user {
+                let user = User::read_parts(&mut columns, of_user)?;
+                generation.user_profile = Some(Arc::new(user));
+            }
+            Ok(generation)
+        };
+        rows.iter().map(read).collect()
     }
 
     pub(super) fn recent(&self, filter: GenerationFilter) -> Select<Entity> {
@@ -319,12 +382,13 @@ impl Scope {
         generations.filter(matches(filter, ColumnTrait::into_expr))
     }
 
-    /// The ids on a page of the newest generations of all boards that the viewer may see.
+    /// Ids and times on a page of the newest generations of all boards that the viewer may see.
     fn newest_visible(&self, filter: GenerationFilter, page: Page) -> SelectStatement {
         let of = |boards: SimpleExpr| {
             let matching = matches(filter, ColumnTrait::into_expr);
             let generations = self.find::<Entity>().filter(boards).filter(matching);
-            newest_first(generations).select_only().column(Column::Id)
+            let columns = [Column::Id, Column::CreatedAt];
+            newest_first(generations).select_only().columns(columns)
         };
         if !self.store().is_postgres() {
             let visible = of(Column::BoardId.in_subquery(self.visible_board_ids()));
@@ -332,9 +396,9 @@ impl Scope {
         }
         // No board is read further than the page goes, however many generations it has.
         let board = Expr::col((Entity, Column::BoardId)).equals(("visible", boards::Column::Id));
-        let of_board = of(board).column(Column::CreatedAt).limit(page.limit() + page.offset());
+        let of_board = of(board).limit(page.limit() + page.offset());
         Query::select()
-            .column(("newest", Column::Id))
+            .columns([("newest", Column::Id), ("newest", Column::CreatedAt)])
             .from_subquery(self.visible_board_ids(), "visible")
             .join_lateral(JoinType::InnerJoin, of_board.into_query(), "newest", Expr::cust("TRUE"))
             .order_by(("newest", Column::CreatedAt), Order::Desc)
@@ -349,19 +413,23 @@ impl Scope {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn generation_pages(&self, pages: &[GenerationPage]) -> Result<Vec<Generation>> {
+    pub async fn generation_pages(
+        &self,
+        pages: &[GenerationPage],
+        parts: GenerationParts,
+    ) -> Result<Vec<Generation>> {
         let statement = match pages {
             [] => return Ok(Vec::new()),
             [GenerationPage { board, page }] => {
                 let parameters = [board.0.into(), page.limit().into(), page.offset().into()];
-                self.statement(("generations", 0), parameters, |scope, parameters| {
+                self.statement(("generations", parts.form()), parameters, |scope, parameters| {
                     let [limit, offset] = [1, 2].map(|place| parameters.number(place));
-                    scope.generation_page(parameters.id(0), limit, offset)
+                    scope.generation_page(parameters.id(0), (limit, offset), parts)
                 })
             }
             pages => {
                 let mut all = pages.iter().map(|GenerationPage { board, page }| {
-                    self.generation_page(board.0, page.limit(), page.offset())
+                    self.generation_page(board.0, (page.limit(), page.offset()), parts)
                 });
                 let mut query = all.next().unwrap_or_default();
                 for branch in all {
@@ -370,16 +438,44 @@ impl Scope {
                 self.store().backend().build(&query)
             }
         };
-        let rows: Vec<generations::Model> = row::all(self.read(), statement).await?;
-        rows.into_iter().map(Generation::try_from).collect()
+        let rows = self.read().query_all_raw(statement).await?;
+        rows.iter().map(|row| Generation::read_columns(&mut Columns::of(row), parts)).collect()
     }
 
-    fn generation_page(&self, board: Uuid, limit: u64, offset: u64) -> SelectStatement {
-        let rows = newest_first(self.find::<Entity>().filter(Column::BoardId.eq(board)))
-            .limit(limit)
-            .offset(offset)
-            .into_query();
-        Query::select().expr(Expr::cust("*")).from_subquery(rows, Alias::new("page")).to_owned()
+    fn generation_page(
+        &self,
+        board: Uuid,
+        (limit, offset): (u64, u64),
+        parts: GenerationParts,
+    ) -> SelectStatement {
+        let rows = newest_first(Entity::find().filter(Column::BoardId.eq(board)));
+        let columns = parts.columns().select(&GENERATION_COLUMNS);
+        let rows = rows.select_only().columns(columns).limit(limit).offset(offset);
+        self.of_tenant(rows.into_query())
+    }
+
+    /// A window of a board, for [`numbered`].
+    pub(super) fn on_board(
+        &self,
+        board: BoardId,
+        filter: GenerationFilter,
+        window: ListWindow,
+    ) -> SelectStatement {
+        let on_board = Entity::find().filter(Column::BoardId.eq(board.0));
+        let mut rows = on_board.filter(matches(filter, ColumnTrait::into_expr)).into_query();
+        newest().page(&mut rows, window);
+        self.of_tenant(rows)
+    }
+
+    /// Those of a page of one board that are of the tenant, which are all or none. It is asked for
+    /// outside: `PostgreSQL` does not know that all on a board is of one tenant, takes both together for
+    /// almost nothing, and sorts ten thousand rows for a page.
+    fn of_tenant(&self, page: SelectStatement) -> SelectStatement {
+        Query::select()
+            .expr(Expr::cust("*"))
+            .from_subquery(page, Alias::new("page"))
+            .and_where(Expr::col(Column::TenantId).eq(self.tenant().0))
+            .to_owned()
     }
 
     /// Windows of boards which the viewer has been found to see, in their order, in one statement as
@@ -392,8 +488,8 @@ impl Scope {
         windows: &[GenerationWindow],
     ) -> Result<Vec<Slice<Placed<Generation>>>> {
         let everything = GenerationFilter::default();
-        let pages = windows.iter().map(|one| on_board(one.board, everything, one.window));
-        let Some(query) = numbered(pages, "tenant_id", self.tenant()) else {
+        let pages = windows.iter().map(|one| self.on_board(one.board, everything, one.window));
+        let Some(query) = numbered(pages) else {
             return Ok(Vec::new());
         };
         let statement = self.store().backend().build(&query);
@@ -408,22 +504,44 @@ impl Scope {
     }
 }
 
+const GENERATION_COLUMNS: [Column; 20] = [
+    Column::Id,
+    Column::TenantId,
+    Column::BoardId,
+    Column::UserId,
+    Column::GeneratorName,
+    Column::ArtifactType,
+    Column::InputParams,
+    Column::Status,
+    Column::StorageUrl,
+    Column::ThumbnailUrl,
+    Column::AdditionalFiles,
+    Column::OutputMetadata,
+    Column::InputArtifacts,
+    Column::ExternalJobId,
+    Column::Progress,
+    Column::ErrorMessage,
+    Column::StartedAt,
+    Column::CompletedAt,
+    Column::CreatedAt,
+    Column::UpdatedAt,
+];
+
+/// What finds generations calls them so, and the keys of those that are the newest.
+const GENERATION: &str = "generation";
+const NEWEST: &str = "newest";
+
+/// Ids and times on a page of the newest generations of a board; the tenant is asked for with the rows.
+fn newest_on_board(board: BoardId, filter: GenerationFilter, page: Page) -> SelectStatement {
+    let on_board = Entity::find().filter(Column::BoardId.eq(board.0));
+    let matching = on_board.filter(matches(filter, ColumnTrait::into_expr));
+    let ids = newest_first(matching).select_only().columns([Column::Id, Column::CreatedAt]);
+    ids.limit(page.limit()).offset(page.offset()).into_query()
+}
+
 /// The order of every list of generations.
 pub(super) fn newest() -> Keyset {
     Keyset::new(Column::CreatedAt, Column::Id, Order::Desc)
-}
-
-/// A window of a board, for [`numbered`].
-pub(super) fn on_board(
-    board: BoardId,
-    filter: GenerationFilter,
-    window: ListWindow,
-) -> SelectStatement {
-    let on_board = Column::BoardId.eq(board.0);
-    let matching = matches(filter, ColumnTrait::into_expr);
-    let mut rows = Entity::find().filter(on_board).filter(matching).into_query();
-    newest().page(&mut rows, window);
-    rows
 }
 
 /// What a filter asks of a generation, whose columns are at hand as `column` has it.
@@ -443,4 +561,33 @@ pub(super) fn to_board() -> sea_orm::RelationDef {
         .from((Column::TenantId, Column::BoardId))
         .to((boards::Column::TenantId, boards::Column::Id))
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{IdenStatic, Iterable};
+
+    use super::*;
+
+    fn names(columns: impl Iterator<Item = Column>) -> Vec<&'static str> {
+        columns.map(|column| column.as_str()).collect()
+    }
+
+    #[test]
+    fn places_are_those_of_the_columns() {
+        assert_eq!(names(GENERATION_COLUMNS.into_iter()), names(Column::iter()));
+        let of = |group: Projection| names(group.select(&GENERATION_COLUMNS));
+        assert_eq!(of(PARAMS), ["input_params"]);
+        let details = [
+            "additional_files",
+            "output_metadata",
+            "input_artifacts",
+            "external_job_id",
+            "error_message",
+            "started_at",
+            "completed_at",
+        ];
+        assert_eq!(of(DETAILS), details);
+        assert_eq!(of(GenerationParts::ROW.columns()), names(Column::iter()), "none is left out");
+    }
 }

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use crate::{
-    domain::{ListPosition, ListWindow, TenantId},
+    domain::{ListPosition, ListWindow},
     error::{Error, Result},
 };
 
@@ -70,6 +70,11 @@ impl Keyset {
         Self { keys: vec![at.into_expr(), id.into_expr()], order }
     }
 
+    /// By a time and then by id, as these expressions have them.
+    pub(super) fn of(at: Expr, id: Expr, order: Order) -> Self {
+        Self { keys: vec![at, id], order }
+    }
+
     /// By a time and then by id, which a query from elsewhere is shown under these names.
     pub(super) fn of_alias<C: ColumnTrait>(alias: &str, at: C, id: C, order: Order) -> Self {
         let key = |column| Expr::col((Alias::new(alias), column));
@@ -109,6 +114,14 @@ impl Keyset {
         rows.limit(limit);
     }
 
+    /// Orders by the keys, and takes the first rows.
+    pub(super) fn first(&self, rows: &mut SelectStatement, limit: u64) {
+        for key in &self.keys {
+            rows.order_by_expr(key.clone(), self.order.clone());
+        }
+        rows.limit(limit);
+    }
+
     fn place(&self, position: ListPosition) -> Expr {
         let group = Expr::val(i32::from(position.group));
         let values = [group, Expr::val(position.at), Expr::val(position.id)];
@@ -123,22 +136,15 @@ pub(super) fn rows_of<'a, T>(found: &'a mut [Vec<T>], row: &QueryResult) -> Resu
     rows.ok_or_else(|| Error::internal("a row of no window"))
 }
 
-/// Several windows in one statement, each row with the number of its window. Of each only the rows of
-/// the tenant, which `column` of them names.
-///
-/// The tenant is asked for here and not in the windows: `PostgreSQL` does not know that all on a board
-/// is of one tenant, takes both together for almost nothing, and sorts ten thousand rows for a page.
+/// Several windows in one statement, each row with the number of its window.
 pub(super) fn numbered(
     windows: impl IntoIterator<Item = SelectStatement>,
-    column: &'static str,
-    tenant: TenantId,
 ) -> Option<SelectStatement> {
     let mut branches = (0_i32..).zip(windows).map(|(number, rows)| {
         Query::select()
             .expr(Expr::cust("*"))
             .expr_as(Expr::val(number), WINDOW)
             .from_subquery(rows, Alias::new("page"))
-            .and_where(Expr::col(column).eq(tenant.0))
             .to_owned()
     });
     let mut all = branches.next()?;

@@ -1,10 +1,14 @@
 //! Memberships: who has which role on a board.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
-    IntoActiveModel, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    RelationDef, Select, SelectTwo, sea_query::SelectStatement,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, Order,
+    QueryFilter, QuerySelect, QueryTrait, RelationDef, Select, SelectTwo,
+    sea_query::{Expr, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -16,8 +20,10 @@ use super::{
     },
     is_foreign_key_violation, is_unique_violation,
     keyset::{Keyset, numbered, rows_of},
-    now, row,
-    users::USER_COLUMNS,
+    lookup::FOUND,
+    now,
+    row::{Columns, Readable},
+    users::UserParts,
 };
 use crate::{
     domain::{
@@ -34,7 +40,7 @@ pub struct Membership {
     /// The board.
     pub board: BoardId,
     /// The member.
-    pub user: User,
+    pub user: Arc<User>,
     /// What the member may do.
     pub role: MemberRole,
     /// Who added the member.
@@ -57,7 +63,7 @@ impl Membership {
         Ok(Self {
             id: row.id.into(),
             board: row.board_id.into(),
-            user,
+            user: Arc::new(user),
             role: row.role.parse().map_err(|()| corrupt("board_members", "role"))?,
             invited_by: row.invited_by.map(UserId),
             joined_at: row.joined_at,
@@ -66,24 +72,33 @@ impl Membership {
 }
 
 impl Scope {
-    /// The members of boards with their profiles, in the order of joining. The
+    /// The members of boards, and as much of the users as is asked for, in the order of joining. The
     /// viewer has been found to see the boards.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn members_of(&self, boards: &[BoardId]) -> Result<Vec<Membership>> {
+    pub async fn members_of(
+        &self,
+        boards: &[BoardId],
+        parts: UserParts,
+    ) -> Result<Vec<Membership>> {
         let boards = self.list(boards.iter().map(|id| id.0));
-        let statement = self.statement(("members", 0), [boards], |scope, parameters| {
-            let members = scope
-                .find::<Entity>()
-                .filter(scope.among(Column::BoardId, parameters.text(0)))
-                .join(JoinType::InnerJoin, to_user())
-                .order_by_asc(Column::JoinedAt)
-                .order_by_asc(Column::Id);
-            USER_COLUMNS.into_iter().fold(members, QuerySelect::column).into_query()
+        let statement = self.statement(("members", parts as u16), [boards], |scope, parameters| {
+            let members = scope.find::<Entity>().into_query();
+            let mut members = scope.each_of(parameters.text(0), members, Column::BoardId);
+            let user = Expr::col((FOUND, Column::UserId));
+            scope.look_up_user(&mut members, (user, "member"), parts);
+            members
         });
-        let rows: Vec<(board_members::Model, User)> = row::all(self.read(), statement).await?;
-        rows.into_iter().map(|(row, user)| Membership::read(&row, user)).collect()
+        let rows = self.read().query_all_raw(statement).await?;
+        let member = |row| {
+            let mut columns = Columns::of(row);
+            let member = board_members::Model::read(&mut columns)?;
+            Membership::read(&member, User::read_parts(&mut columns, parts)?)
+        };
+        let mut members = rows.iter().map(member).collect::<Result<Vec<_>>>()?;
+        members.sort_by_key(|member| (member.joined_at, member.id.0));
+        Ok(members)
     }
 
     /// Windows of the members of boards which the viewer has been found to see, in their order, in
@@ -95,8 +110,8 @@ impl Scope {
         &self,
         windows: &[MemberWindow],
     ) -> Result<Vec<Slice<Placed<Membership>>>> {
-        let pages = windows.iter().map(|one| member_window(*one));
-        let Some(query) = numbered(pages, "A_tenant_id", self.tenant()) else {
+        let pages = windows.iter().map(|one| self.member_window(*one));
+        let Some(query) = numbered(pages) else {
             return Ok(Vec::new());
         };
         let statement = self.store().backend().build(&query);
@@ -109,6 +124,14 @@ impl Scope {
                 .push(Placed::new(Membership::read(&member, user.into())?, position));
         }
         Ok(found.into_iter().zip(windows).map(|(rows, one)| Slice::new(rows, one.window)).collect())
+    }
+
+    /// A window of a board, for [`numbered`].
+    fn member_window(&self, one: MemberWindow) -> SelectStatement {
+        let on_board = self.find::<Entity>().filter(Column::BoardId.eq(one.board.0));
+        let mut rows = with_users(on_board).into_query();
+        Keyset::new(Column::JoinedAt, Column::Id, Order::Asc).page(&mut rows, one.window);
+        rows
     }
 
     /// How many members each of the boards has; boards without any are left out.
@@ -156,14 +179,6 @@ impl Scope {
             .is_some();
         if exists { Ok(()) } else { Err(Error::NotFound("User")) }
     }
-}
-
-/// A window of a board, for [`numbered`].
-fn member_window(one: MemberWindow) -> SelectStatement {
-    let on_board = Column::BoardId.eq(one.board.0);
-    let mut rows = with_users(Entity::find()).filter(on_board).into_query();
-    Keyset::new(Column::JoinedAt, Column::Id, Order::Asc).page(&mut rows, one.window);
-    rows
 }
 
 fn with_users(members: Select<Entity>) -> SelectTwo<Entity, users::Entity> {

@@ -13,10 +13,12 @@ mod invitations;
 mod joining;
 mod keyset;
 mod lineage;
+mod lookup;
 mod members;
 mod migrate;
 mod people;
 mod pool;
+mod projection;
 mod queueing;
 mod recent;
 mod row;
@@ -51,12 +53,12 @@ use template::Templates;
 
 pub use access_tokens::{ACCESS_TOKENS_MAX, AccessToken, NewAccessToken};
 pub use audit::{AuditFilter, AuditRecord, AuditStore};
-pub use boards::{AuthorizedBoard, Board, BoardChanges, NewBoard};
+pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
 pub use events::{Event, Events, SessionChange, Subject};
 pub use generations::{
-    AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationWindow,
-    LineageEntry, NewGeneration,
+    AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationParts,
+    GenerationWindow, LineageEntry, NewGeneration,
 };
 pub use invitations::{Invitation, NewInvitation};
 pub use joining::{Joined, Newcomer};
@@ -74,7 +76,7 @@ pub use tenant_removal::{BATCH, ClosedTenant, Removal, TENANT_TABLES};
 pub use tenants::{NewTenant, TenantChanges, TenantCounts, TenantFilter, TenantRecord};
 pub use token_use::PresentedToken;
 pub use uploads::NewUpload;
-pub use users::{BoardsOfUser, User, UserBoards};
+pub use users::{BoardsOfUser, User, UserBoards, UserParts};
 pub use worker::{ClaimedJob, FinishedArtifact, WorkerId, WorkerStore};
 
 /// Handle on the database; cheap to clone. What is asked through it is asked on somebody's behalf: the

@@ -21,7 +21,7 @@ use super::{
         boards,
         generations::{Column, Entity, Model},
     },
-    generations::{matches, newest, on_board},
+    generations::{matches, newest},
     keyset::{Keyset, numbered},
 };
 use crate::{domain::ListWindow, error::Result};
@@ -45,7 +45,7 @@ impl Scope {
         window: ListWindow,
     ) -> Result<Slice<Placed<Generation>>> {
         let query = match filter.board {
-            Some(board) => numbered([on_board(board, filter, window)], "tenant_id", self.tenant()),
+            Some(board) => numbered([self.on_board(board, filter, window)]),
             None => Some(self.on_all_boards(filter, window)),
         };
         let Some(query) = query else { return Ok(Slice::new(Vec::new(), window)) };

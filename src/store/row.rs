@@ -10,7 +10,10 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::entity::{board_members, boards, generations};
+use super::{
+    entity::{board_members, boards, generations},
+    projection::{Projected, Projection},
+};
 
 /// Something that is read from columns which stand in a row one after the other.
 pub(super) trait Readable: Sized {
@@ -107,9 +110,20 @@ impl<A: Readable, B: Readable> Readable for (A, B) {
 /// Entities are read in the order of their columns, which is that of their fields.
 macro_rules! entities {
     ($($entity:ident { $($field:ident),* $(,)? })*) => {
-        $(impl Readable for $entity::Model {
-            fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+        $(impl $entity::Model {
+            /// Reads it from the next columns, which are those of the projection.
+            pub(super) fn read_columns(
+                columns: &mut Columns<'_>,
+                projection: Projection,
+            ) -> Result<Self, DbErr> {
+                let mut columns = Projected::new(columns, projection);
                 Ok(Self { $($field: columns.next()?),* })
+            }
+        }
+
+        impl Readable for $entity::Model {
+            fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+                Self::read_columns(columns, Projection::ALL)
             }
         })*
 

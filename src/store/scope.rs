@@ -1,9 +1,6 @@
 //! The one door to a tenant's rows: every query made through it names the tenant and the viewer.
 
-use sea_orm::{
-    ColumnTrait, QueryFilter, Select, Statement,
-    sea_query::{Expr, SelectStatement, SimpleExpr},
-};
+use sea_orm::{ColumnTrait, QueryFilter, Select, Statement, sea_query::SelectStatement};
 use uuid::Uuid;
 
 use super::{
@@ -93,29 +90,6 @@ impl Scope {
             let scope = Self::new(&self.store, TenantId(tenant), Viewer::User(UserId(viewer)));
             build(&scope, parameters)
         })
-    }
-
-    /// Ids as one parameter, so that the text of a statement is the same for any number of them.
-    pub(super) fn list(&self, ids: impl Iterator<Item = Uuid>) -> Parameter {
-        let list = if self.store.is_postgres() {
-            let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
-            format!("{{{}}}", ids.join(","))
-        } else {
-            let ids: Vec<String> = ids.map(|id| format!("\"{}\"", id.simple())).collect();
-            format!("[{}]", ids.join(","))
-        };
-        Parameter::Text(list)
-    }
-
-    /// Whether the column holds one of the ids of a [`list`](Self::list).
-    pub(super) fn among(&self, column: impl ColumnTrait, list: &str) -> SimpleExpr {
-        let condition = if self.store.is_postgres() {
-            "$1 = ANY(CAST($2 AS uuid[]))"
-        } else {
-            "? IN (SELECT unhex(value) FROM json_each(?))"
-        };
-        let column = Expr::col(column.as_column_ref());
-        Expr::cust_with_exprs(condition, [column, Expr::val(list)])
     }
 
     /// Rows of the scope's tenant.

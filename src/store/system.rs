@@ -199,7 +199,7 @@ impl TenantReference {
     }
 
     /// A statement that looks for an id is not the one that looks for a slug.
-    fn form(&self) -> u8 {
+    fn form(&self) -> u16 {
         match self {
             Self::Id(_) => 0,
             Self::Slug(_) => 1,

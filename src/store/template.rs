@@ -130,7 +130,7 @@ impl Template {
 }
 
 /// A statement's name, and which of its forms.
-pub(super) type Form = (&'static str, u8);
+pub(super) type Form = (&'static str, u16);
 
 /// The texts that were built so far.
 pub(super) struct Templates {

@@ -15,6 +15,7 @@ use super::{
         board_members, boards,
         users::{self, Column, Entity},
     },
+    projection::{Projected, Projection},
     row::{self, Columns, Readable},
 };
 use crate::{
@@ -83,8 +84,33 @@ pub(super) const USER_COLUMNS: [Column; 11] = [
     Column::TenantRole,
 ];
 
+/// How much of a user is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UserParts {
+    /// Who they are: id, tenant, name and picture. Nothing else may be read of such a [`User`].
+    Face,
+    /// Everything.
+    Profile,
+}
+
+impl UserParts {
+    pub(super) const fn projection(self) -> Projection {
+        match self {
+            Self::Face => Projection::of(&[0, 1, 5, 6]),
+            Self::Profile => Projection::ALL,
+        }
+    }
+}
+
 impl Readable for User {
     fn read(columns: &mut Columns<'_>) -> Result<Self, DbErr> {
+        Self::read_parts(columns, UserParts::Profile)
+    }
+}
+
+impl User {
+    pub(super) fn read_parts(columns: &mut Columns<'_>, parts: UserParts) -> Result<Self, DbErr> {
+        let mut columns = Projected::new(columns, parts.projection());
         Ok(Self {
             id: UserId(columns.next()?),
             tenant: TenantId(columns.next()?),
@@ -160,9 +186,8 @@ impl Scope {
     pub async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<User>> {
         let ids = self.list(ids.iter().map(|id| id.0));
         let statement = self.statement(("users", 0), [ids], |scope, parameters| {
-            let named = scope.among(Column::Id, parameters.text(0));
-            let users = scope.find::<Entity>().filter(named);
-            users.select_only().columns(USER_COLUMNS).into_query()
+            let users = scope.find::<Entity>().select_only().columns(USER_COLUMNS).into_query();
+            scope.each_of(parameters.text(0), users, Column::Id)
         });
         Ok(row::all(self.read(), statement).await?)
     }

@@ -70,11 +70,13 @@ impl Scope {
 
     /// The ids of the boards on which the viewer has a membership row.
     pub(super) fn member_board_ids(&self) -> SelectStatement {
+        self.memberships().select_only().column(board_members::Column::BoardId).into_query()
+    }
+
+    /// The viewer's memberships.
+    pub(super) fn memberships(&self) -> Select<board_members::Entity> {
         self.find::<board_members::Entity>()
             .filter(board_members::Column::UserId.eq(self.viewer_uuid()))
-            .select_only()
-            .column(board_members::Column::BoardId)
-            .into_query()
     }
 
     /// The viewer's role on the board of the outer query, as a column of it.

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior},
 };
 
-use super::{Board, Event, Generation, Scope, Subject};
+use super::{Board, BoardParts, Event, Generation, Scope, Subject};
 use crate::{
     domain::{BoardId, GenerationId, GenerationStatus},
     error::{Error, Result},
@@ -138,7 +138,7 @@ impl Scope {
                 if tick == Tick::Expired {
                     return Some((Err(Error::InvalidToken), (None, last)));
                 }
-                match watch.scope.board(id).await {
+                match watch.scope.board(id, BoardParts::ROW).await {
                     // Nothing was announced here; another process may have changed the board itself.
                     Ok(Some(board)) if tick == Tick::Recheck && last == Some(board.updated_at) => {}
                     Ok(Some(board)) => {

@@ -41,7 +41,11 @@ async fn shape(connection: &DatabaseConnection) -> Vec<String> {
         _ => "SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS line FROM sqlite_master ORDER BY line",
     };
     let lines = texts(connection, sql).await;
-    lines.into_iter().filter(|line| !line.contains("seaql_migrations")).collect()
+    // SQLite makes tables for statistics, and keeps them.
+    let own = |line: &String| {
+        !line.contains("seaql_migrations") && !line.starts_with("table sqlite_stat")
+    };
+    lines.into_iter().filter(own).collect()
 }
 
 /// The first column of each row.

@@ -64,14 +64,14 @@ async fn a_board_costs_the_same_with_one_and_with_fifty_members_and_generations(
     let (small, large) = (owner.board("Small", false).await, owner.board("Large", false).await);
     fill(&owner, &small, &members[..1], 1).await;
     fill(&owner, &large, &members, 50).await;
-    for (caller, expected) in [(&owner, 4), (&members[0], 5)] {
+    for caller in [&owner, &members[0]] {
         for (board, members, generations) in [(&small, 1, 1), (&large, 50, 50)] {
             let variables = json!({ "id": board });
             let (cost, data) = cost(&app, caller, &query(BOARD), variables).await;
             assert_eq!(length(&data["board"]["members"]), members);
             assert_eq!(length(&data["board"]["generations"]), generations.min(20));
             assert_eq!(data["board"]["generationCount"], generations);
-            assert_eq!(cost, expected, "{members} members");
+            assert_eq!(cost, 4, "{members} members");
         }
     }
 }
@@ -110,7 +110,7 @@ async fn lists_of_boards_cost_the_same_with_one_and_with_fifty() {
         costs.push(round);
     }
     let expected =
-        [("myBoards", 4), ("publicBoards", 3), ("searchBoards", 2), ("recentGenerations", 4)];
+        [("myBoards", 3), ("publicBoards", 2), ("searchBoards", 2), ("recentGenerations", 3)];
     assert_eq!(costs[0], expected, "with one board");
     assert_eq!(costs[1], expected, "with fifty");
 }

@@ -199,7 +199,7 @@ fn published_keys(
         ),
         algorithms: issuer.allowed_algorithms(),
         keys: KeyCache::new(provider, source),
-        secret: secret.map(|key| (legacy, key)),
+        secret: secret.map(|key| (legacy, Arc::new(key))),
     })
 }
 

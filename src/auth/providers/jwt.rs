@@ -9,6 +9,7 @@ mod rules;
 pub(super) mod testing;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 use std::{sync::Arc, time::Duration};
 
@@ -66,7 +67,7 @@ pub enum JwtSettingsError {
 #[derive(Debug)]
 pub struct JwtVerifier {
     algorithm: JwtAlgorithm,
-    key: DecodingKey,
+    key: Arc<DecodingKey>,
     rules: TokenRules,
 }
 
@@ -85,7 +86,7 @@ impl JwtVerifier {
         token_type: TokenType,
         settings: JwtSettings,
     ) -> Result<Self, JwtSettingsError> {
-        let key = settings.key.read(settings.algorithm)?;
+        let key = Arc::new(settings.key.read(settings.algorithm)?);
         let empty = |text: &String| text.trim().is_empty();
         if settings.issuer.as_ref().is_some_and(empty) {
             return Err(JwtSettingsError::Empty("issuer"));

@@ -7,6 +7,8 @@ mod source;
 #[cfg(test)]
 mod wycheproof;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::DecodingKey;
@@ -28,7 +30,7 @@ pub(super) struct PublishedKeysVerifier {
     /// The issuer's public keys.
     pub(super) keys: KeyCache,
     /// The secret of the one symmetric algorithm, which is configured and never published.
-    pub(super) secret: Option<(JwtAlgorithm, DecodingKey)>,
+    pub(super) secret: Option<(JwtAlgorithm, Arc<DecodingKey>)>,
 }
 
 impl PublishedKeysVerifier {

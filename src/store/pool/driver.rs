@@ -34,6 +34,11 @@ const ATTEMPTS: u32 = 100;
 /// How long such a request, a goodbye or a first answer may take.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How PostgreSQL plans what is asked here: once for each statement and whatever its values, since they
+/// are written to be found by index; planning them anew costs more than running them, and compiling them
+/// much more.
+const PLANNING: [(&str, &str); 2] = [("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// How connections are opened.
@@ -64,7 +69,9 @@ impl Driver {
         let canceller =
             Box::new(Canceller { options: options.clone(), connection: Mutex::default() });
         let limit = statement_timeout.as_millis().to_string();
-        Self::Postgres { options: options.options([("statement_timeout", limit)]), canceller }
+        let settings = [("statement_timeout", limit.as_str())];
+        let options = options.options(settings.into_iter().chain(PLANNING));
+        Self::Postgres { options, canceller }
     }
 
     pub(in crate::store) fn sqlite(options: SqliteConnectOptions, read_only: bool) -> Self {

@@ -14,7 +14,7 @@ use boards::{
         BoardId, BoardQueryRole, GenerationId, ListWindow, MemberRole, Page, Permission, SortOrder,
         UserId, Validator,
     },
-    store::{GenerationFilter, Placed, Scope, Slice, UserBoards},
+    store::{BoardParts, GenerationFilter, GenerationParts, Placed, Scope, Slice, UserBoards},
 };
 use uuid::Uuid;
 
@@ -80,13 +80,15 @@ async fn ways(
         |list: Vec<boards::store::BoardsOfUser>| list.iter().any(|one| one.board.id == id);
     let generations =
         |list: Vec<boards::store::Generation>| list.iter().any(|found| found.id == generation);
-    let lookup = scope.board(id).await;
+    let lookup = scope.board(id, BoardParts::ROW).await;
     let by_id = scope.generation(generation).await;
     let filter = GenerationFilter::default();
+    let public = scope.public_board_list(sort, page, BoardParts::ROW).await;
+    let recent = scope.recent_generations(filter, page, GenerationParts::ROW).await;
     let mut ways = vec![
         ("board", matches!(lookup, Ok(Some(_)))),
         ("boards_by_id", boards(scope.boards_by_id(&[id]).await.expect("boards"))),
-        ("public_board_list", boards(scope.public_board_list(sort, page).await.expect("boards"))),
+        ("public_board_list", boards(public.expect("boards"))),
         ("search_boards", boards(scope.search_boards("needle", page).await.expect("boards"))),
         (
             "boards_of owner",
@@ -101,13 +103,11 @@ async fn ways(
             "generations_by_id",
             generations(scope.generations_by_id(&[generation]).await.expect("generations")),
         ),
-        (
-            "recent_generations",
-            generations(scope.recent_generations(filter, page).await.expect("generations")),
-        ),
+        ("recent_generations", generations(recent.expect("generations"))),
     ];
     if actor != Actor::Anonymous {
-        let mine = scope.my_boards(BoardQueryRole::Any, sort, page).await.expect("boards");
+        let mine = scope.my_boards(BoardQueryRole::Any, sort, page, BoardParts::ROW);
+        let mine = mine.await.expect("boards");
         ways.push(("my_boards", boards(mine)));
     }
     ways.extend(windows(scope, actor, (id, generation)).await);

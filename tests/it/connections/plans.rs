@@ -74,18 +74,21 @@ async fn plan(connection: &DatabaseConnection, sql: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The time by which an index is entered, and whether that index has the order of the list.
-fn expected(list: &List) -> (Option<&'static str>, bool) {
-    let time = if list.arguments.contains("CREATED") { "created_at" } else { "updated_at" };
+/// The time and id by which an index is entered, and whether that index has the order of the list.
+fn expected(list: &List) -> (Option<[&'static str; 2]>, bool) {
+    let by_creation = list.arguments.contains("CREATED");
+    let time = if by_creation { ["created_at", "id"] } else { ["updated_at", "id"] };
+    let shared = if by_creation { "board_created_at" } else { "board_updated_at" };
     match list.field {
         "publicBoards" => (Some(time), true),
         "myBoards" if list.arguments.contains("OWNER") => (Some(time), true),
-        "members" => (Some("joined_at"), true),
-        "generations" => (Some("created_at"), true),
-        "recentGenerations" => (Some("created_at"), list.arguments.contains("boardId")),
-        // The caller's own come from an index, those shared with them do not.
+        "members" => (Some(["joined_at", "id"]), true),
+        "generations" => (Some(["created_at", "id"]), true),
+        "recentGenerations" => (Some(["created_at", "id"]), list.arguments.contains("boardId")),
+        // The caller's own come from one index and those shared with them from another.
         "myBoards" if list.arguments.contains("ANY") => (Some(time), false),
-        // What is shared, and what is found, has no order in any index: all of it is sorted.
+        "myBoards" => (Some([shared, "board_id"]), false),
+        // What is found has no order in any index: all of it is sorted.
         _ => (None, false),
     }
 }
@@ -121,7 +124,8 @@ async fn a_page_is_read_from_its_cursor_on() {
             list.page(&ada, &format!("{window}: \"{cursor}\"")).await;
             let statements = std::mem::take(&mut *seen.lock().expect("whole"));
             let page = statements.iter().find(|sql| sql.contains("LIMIT 4")).expect("a page");
-            assert!(!page.contains("OFFSET"), "{page}");
+            // One of 0 passes over nothing: it keeps PostgreSQL from planning a join.
+            assert!(!page.replace("OFFSET 0)", "").contains("OFFSET"), "{page}");
             let plan = plan(&connection, page).await;
             let (key, is_ordered) = expected(list);
             let from_cursor = key.is_none_or(|key| starts_at(&plan, key));
@@ -135,8 +139,9 @@ async fn a_page_is_read_from_its_cursor_on() {
 }
 
 /// Whether an index is entered at the cursor.
-fn starts_at(plan: &str, key: &str) -> bool {
-    let condition = if on_postgres() { format!("(ROW({key}, id) ") } else { format!("({key},id)") };
+fn starts_at(plan: &str, [at, id]: [&str; 2]) -> bool {
+    let condition =
+        if on_postgres() { format!("(ROW({at}, {id}) ") } else { format!("({at},{id})") };
     plan.lines()
         .filter(|line| line.contains("Index Cond:") || line.contains("SEARCH"))
         .any(|line| line.contains(&condition))

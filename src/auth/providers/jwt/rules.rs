@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{DecodingKey, Validation};
 use serde_json::{Map, Value};
 
-use super::{fault::Fault, header::TokenHeader, members::Members};
+use super::{fault::Fault, header::TokenHeader, members::Members, verified::VerifiedTokens};
 use crate::{
     auth::{
         bearer::TOKEN_MAX_BYTES,
@@ -25,6 +25,7 @@ pub(in super::super) struct TokenRules {
     token_type: TokenType,
     times: Times,
     tenant_claim: Option<String>,
+    verified: VerifiedTokens,
 }
 
 /// What decides whether a token's time has come and not passed.
@@ -54,7 +55,8 @@ impl TokenRules {
             validation.set_audience(audiences);
             validation.required_spec_claims.insert("aud".to_owned());
         }
-        Self { provider, validation, token_type, times: Times { leeway }, tenant_claim }
+        let (times, verified) = (Times { leeway }, VerifiedTokens::default());
+        Self { provider, validation, token_type, times, tenant_claim, verified }
     }
 
     /// The header of `token`, which chooses the key among those of its issuer.
@@ -70,19 +72,55 @@ impl TokenRules {
         &self,
         token: &str,
         algorithm: JwtAlgorithm,
-        key: &DecodingKey,
+        key: &Arc<DecodingKey>,
         now: DateTime<Utc>,
     ) -> Result<VerifiedIdentity, Fault> {
+        let verify = || self.verify(token, algorithm, key);
+        let verified = self.verified.get(token, key, verify)?;
+        verified.validity.check(now)?;
+        Ok(verified.identity.clone())
+    }
+
+    /// Who bears `token` and when it is good, whatever the time.
+    fn verify(
+        &self,
+        token: &str,
+        algorithm: JwtAlgorithm,
+        key: &DecodingKey,
+    ) -> Result<(Validity, VerifiedIdentity), Fault> {
         let mut validation = self.validation.clone();
         validation.algorithms = vec![algorithm.into()];
         let Members(claims) = jsonwebtoken::decode::<Members>(token, key, &validation)?.claims;
         check_types(&claims)?;
-        let expires_at = self.times.check(&claims, now)?;
+        let validity = self.times.read(&claims)?;
         let tenant_claim = self.tenant_claim.as_deref();
         let identity =
             VerifiedIdentity::from_claims(Arc::clone(&self.provider), &claims, tenant_claim)
                 .ok_or(Fault::Subject)?;
-        Ok(VerifiedIdentity { expires_at: Some(expires_at), ..identity })
+        let expires_at = Some(validity.expires_at);
+        Ok((validity, VerifiedIdentity { expires_at, ..identity }))
+    }
+}
+
+/// When a token is good, with the leeway for clocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in super::super) struct Validity {
+    /// The moment from which it is refused.
+    expires_at: DateTime<Utc>,
+    /// The moment before which it is refused.
+    begins_at: Option<DateTime<Utc>>,
+}
+
+impl Validity {
+    /// Whether it is good at `now`.
+    pub(super) fn check(self, now: DateTime<Utc>) -> Result<(), Fault> {
+        if now >= self.expires_at {
+            return Err(Fault::Expired);
+        }
+        match self.begins_at {
+            Some(begins_at) if now < begins_at => Err(Fault::NotYetValid),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -95,19 +133,21 @@ impl Times {
         claims: &Map<String, Value>,
         now: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, Fault> {
+        let validity = self.read(claims)?;
+        validity.check(now)?;
+        Ok(validity.expires_at)
+    }
+
+    fn read(self, claims: &Map<String, Value>) -> Result<Validity, Fault> {
         let date = |name| present(claims, name).map(|claim| date(claim).ok_or(Fault::Date));
         let expires_at = date("exp")
             .and_then(Result::ok)
             .and_then(|exp| exp.checked_add_signed(self.leeway))
             .ok_or(Fault::Expiry)?;
-        if now >= expires_at {
-            return Err(Fault::Expired);
-        }
         date("iat").transpose()?;
-        match date("nbf").transpose()? {
-            Some(not_before) if not_before - now > self.leeway => Err(Fault::NotYetValid),
-            _ => Ok(expires_at),
-        }
+        let begins_at = date("nbf").transpose()?;
+        let begins_at = begins_at.and_then(|nbf| nbf.checked_sub_signed(self.leeway));
+        Ok(Validity { expires_at, begins_at })
     }
 }
 

@@ -101,17 +101,17 @@ impl KeyCache {
         id: Option<&str>,
         algorithm: JwtAlgorithm,
         now: DateTime<Utc>,
-    ) -> Result<DecodingKey, Fault> {
+    ) -> Result<Arc<DecodingKey>, Fault> {
         let (cached, just_fetched) = self.current(now).await?;
         match cached.keys.find(id, algorithm) {
-            Found::Key(key) => return Ok(key.clone()),
+            Found::Key(key) => return Ok(Arc::clone(key)),
             Found::Several => return Err(Fault::Key),
             Found::Nothing if just_fetched => return Err(Fault::Key),
             Found::Nothing => {}
         }
         let cached = self.fetched_again(&cached, now).await?;
         match cached.keys.find(id, algorithm) {
-            Found::Key(key) => Ok(key.clone()),
+            Found::Key(key) => Ok(Arc::clone(key)),
             Found::Nothing | Found::Several => Err(Fault::Key),
         }
     }

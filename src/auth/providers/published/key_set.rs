@@ -1,6 +1,8 @@
 //! A JSON Web Key Set (RFC 7517), of which only public keys for signatures are kept, each for the
 //! algorithms of its own kind.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{
     rsa::{PublicEncryptingKey, PublicKeyComponents},
     signature::{
@@ -34,13 +36,13 @@ struct PublishedKey {
     /// The only algorithm, where the key names one; it fits `shape`.
     algorithm: Option<JwtAlgorithm>,
     shape: KeyShape,
-    key: DecodingKey,
+    key: Arc<DecodingKey>,
 }
 
 /// What a search in a set ends with.
 pub(in super::super) enum Found<'a> {
     /// The one key that fits.
-    Key(&'a DecodingKey),
+    Key(&'a Arc<DecodingKey>),
     /// No key fits.
     Nothing,
     /// Several do, and nothing says which is meant.
@@ -164,7 +166,7 @@ impl PublishedKey {
             }
         };
         let key = parameters.key(shape)?;
-        Some(Self { id: parameters.kid, algorithm, shape, key })
+        Some(Self { id: parameters.kid, algorithm, shape, key: Arc::new(key) })
     }
 
     fn fits(&self, algorithm: JwtAlgorithm) -> bool {
