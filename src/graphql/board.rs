@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result, Value};
+use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::{
     auditing::Trail,
     connection::{CountedConnection, Total, Walk, page_cost},
     generation::{GenerationFields, GenerationObject},
-    lean::{Fields, Lean, LeanList, Place, Resolved, list_each, one_each, shown},
+    lean::{Fields, Lean, LeanList, Place, Resolved, list_each, one_each, shown, stored},
     loader::{GenerationsIn, MembersIn, MembersOf, PageOf, load_list, load_window},
     member::{MemberFields, MemberObject},
     session::Session,
@@ -112,13 +112,13 @@ impl BoardFields {
     }
 
     /// Settings of the front end, a JSON object.
-    async fn settings(&self) -> Json<&serde_json::Value> {
-        Json(&self.board.settings)
+    async fn settings(&self) -> Json<serde_json::Value> {
+        Json(self.board.settings.value())
     }
 
     /// Data of integrations, a JSON object.
-    async fn metadata(&self) -> Json<&serde_json::Value> {
-        Json(&self.board.metadata)
+    async fn metadata(&self) -> Json<serde_json::Value> {
+        Json(self.board.metadata.value())
     }
 
     /// When the board was created.
@@ -250,22 +250,22 @@ impl BoardFields {
 }
 
 impl Fields for BoardFields {
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+    fn at_hand(&self, context: &Context<'_>, text: &mut Vec<u8>) -> bool {
         match context.item.node.name.node.as_str() {
-            "id" => shown(self.id(context)),
-            "tenantId" => shown(self.tenant_id(context)),
-            "ownerId" => shown(self.owner_id(context)),
-            "title" => shown(self.title(context)),
-            "description" => shown(self.description(context)),
-            "isPublic" => shown(self.is_public(context)),
-            "settings" => shown(self.settings(context)),
-            "metadata" => shown(self.metadata(context)),
-            "createdAt" => shown(self.created_at(context)),
-            "updatedAt" => shown(self.updated_at(context)),
+            "id" => shown(self.id(context), text),
+            "tenantId" => shown(self.tenant_id(context), text),
+            "ownerId" => shown(self.owner_id(context), text),
+            "title" => shown(self.title(context), text),
+            "description" => shown(self.description(context), text),
+            "isPublic" => shown(self.is_public(context), text),
+            "settings" => stored(&self.board.settings, text),
+            "metadata" => stored(&self.board.metadata, text),
+            "createdAt" => shown(self.created_at(context), text),
+            "updatedAt" => shown(self.updated_at(context), text),
             "generationCount" if may(context, TokenScope::GenerationsRead) => {
-                shown(self.generation_count(context))
+                shown(self.generation_count(context), text)
             }
-            _ => None,
+            _ => false,
         }
     }
 

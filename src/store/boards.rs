@@ -13,7 +13,7 @@ use sea_orm::{
 use serde_json::Value;
 
 use super::{
-    Placed, Scope, Slice, User, Viewer, corrupt,
+    Placed, Scope, Slice, StoredJson, User, Viewer, corrupt,
     entity::{
         board_members,
         boards::{self, Column, Entity},
@@ -50,9 +50,9 @@ pub struct Board {
     /// Whether everyone in the tenant may see it.
     pub is_public: bool,
     /// Settings of the front end, a JSON object.
-    pub settings: Value,
+    pub settings: StoredJson,
     /// Data of integrations, a JSON object.
-    pub metadata: Value,
+    pub metadata: StoredJson,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -139,8 +139,8 @@ impl From<boards::Model> for Board {
             title: row.title,
             description: row.description,
             is_public: row.is_public,
-            settings: row.settings,
-            metadata: row.metadata,
+            settings: row.settings.into(),
+            metadata: row.metadata.into(),
             created_at: row.created_at,
             updated_at: row.updated_at,
             generation_count: row.generation_count,
@@ -498,8 +498,8 @@ impl Scope {
             title: new.title,
             description: new.description,
             is_public: new.is_public,
-            settings: Value::Object(new.settings),
-            metadata: Value::Object(new.metadata),
+            settings: Value::Object(new.settings).into(),
+            metadata: Value::Object(new.metadata).into(),
             created_at: now,
             updated_at: now,
             generation_count: 0,
@@ -595,8 +595,8 @@ fn inserted(board: &Board) -> boards::ActiveModel {
         title: Set(board.title.clone()),
         description: Set(board.description.clone()),
         is_public: Set(board.is_public),
-        settings: Set(board.settings.clone()),
-        metadata: Set(board.metadata.clone()),
+        settings: Set(board.settings.value()),
+        metadata: Set(board.metadata.value()),
         created_at: Set(board.created_at),
         updated_at: Set(board.updated_at),
         ..Default::default()

@@ -26,6 +26,7 @@ mod scope;
 mod search;
 mod sessions;
 mod statements;
+mod stored_json;
 mod system;
 mod tags;
 mod template;
@@ -68,6 +69,7 @@ pub use members::{MemberWindow, Membership};
 pub use migrate::MigrationStatus;
 pub use people::{MemberFilter, People};
 pub use scope::{Scope, Viewer};
+pub use stored_json::StoredJson;
 pub use system::{
     JoinPolicy, Profile, System, Tenant, TenantReference, TenantStatus, UserInTenant,
 };

@@ -7,10 +7,11 @@ use sea_orm::{
     ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, TryGetable,
     sqlx::{Decode, Postgres, Row, types::Json},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
+    StoredJson,
     entity::{board_members, boards, generations},
     projection::{Projected, Projection},
 };
@@ -97,6 +98,15 @@ impl Column for Value {
         match on_postgres::<Json<Self>>(row, place) {
             Some(value) => value.map(|Json(value)| value),
             None => elsewhere(row, place),
+        }
+    }
+}
+
+impl Column for StoredJson {
+    fn at(row: &QueryResult, place: usize) -> Result<Self, DbErr> {
+        match on_postgres::<Json<Box<RawValue>>>(row, place) {
+            Some(text) => text.map(|Json(text)| text.into()),
+            None => elsewhere::<Value>(row, place).map(Self::from),
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::{
     auth::{AuthContext, Credentials},
     error::{Error, Result},
-    graphql::{Session, request_error},
+    graphql::{AnswerForm, Session, request_error},
     http::{
         HttpState, credentials,
         graphql::{circumstances, execute, read},
@@ -164,10 +164,12 @@ impl Connection {
             Err(refused) => return stream::iter([*refused]).boxed(),
         };
         if operation.kind() == Some(OperationType::Subscription) {
-            let circumstances = circumstances(&self.state, &session, &self.facts);
+            let circumstances =
+                circumstances(&self.state, &session, &self.facts, AnswerForm::Values);
             return self.state.engine.subscribe(operation, circumstances).await;
         }
-        let answer = execute(&self.state, &session, &self.facts, operation).await;
+        let answer =
+            execute(&self.state, &session, &self.facts, operation, AnswerForm::Values).await;
         stream::iter([answer]).boxed()
     }
 }
@@ -176,7 +178,9 @@ impl Executor for Connection {
     async fn execute(&self, request: Request) -> GraphqlResponse {
         let session = Session::new(self.caller().await);
         match read(&self.state, &session, &self.facts, request) {
-            Ok(operation) => execute(&self.state, &session, &self.facts, operation).await,
+            Ok(operation) => {
+                execute(&self.state, &session, &self.facts, operation, AnswerForm::Values).await
+            }
             Err(refused) => *refused,
         }
     }
