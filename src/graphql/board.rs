@@ -18,18 +18,19 @@ use super::{
     connection::{CountedConnection, Total, Walk, page_cost},
     generation::{GenerationFields, GenerationObject},
     lean::{Fields, Lean, LeanList, Place, Resolved, list_each, one_each, shown, stored},
-    loader::{GenerationsIn, MembersIn, MembersOf, PageOf, load_list, load_window},
+    loader::{GenerationsIn, MembersIn, MembersOf, PageOf, load_list, load_window, spent},
     member::{MemberFields, MemberObject},
     session::Session,
     user::{UserFields, UserObject},
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{BoardId, CursorList, PageRequest, Permission, TokenScope, UserId, Validator},
+    domain::{BoardId, CursorList, Page, PageRequest, Permission, TokenScope, UserId, Validator},
     error::Error,
     jobs,
     store::{
-        Board, BoardChanges, GenerationPage, GenerationWindow, MemberWindow, NewBoard, UserParts,
+        Board, BoardChanges, Generation, GenerationPage, GenerationParts, GenerationWindow,
+        MemberWindow, Membership, NewBoard, UserParts,
     },
 };
 
@@ -68,6 +69,21 @@ impl From<Board> for BoardObject {
 }
 
 impl BoardFields {
+    /// The members, where they were read with the board.
+    fn members_read(&self, parts: UserParts) -> Option<Arc<Vec<Arc<Membership>>>> {
+        self.board.contents.members.clone().filter(|_| parts == UserParts::Face)
+    }
+
+    /// The generations on a page, where they were read with the board.
+    fn generations_read(
+        &self,
+        page: Page,
+        parts: GenerationParts,
+    ) -> Option<Arc<Vec<Arc<Generation>>>> {
+        let read = self.board.contents.generations.as_ref()?;
+        (read.page == page && read.parts == parts).then(|| Arc::clone(&read.rows))
+    }
+
     fn walk(&self, context: &Context<'_>, list: CursorList) -> Result<Walk, Error> {
         Walk::new(context, (list, self.board.tenant), &self.board.id.0.to_string())
     }
@@ -151,7 +167,10 @@ impl BoardFields {
         }
         let parts = asked::of_user(&context.look_ahead().field("user"));
         let parts = parts.unwrap_or(UserParts::Face);
-        let members = load_list(context, MembersOf(self.board.id, parts)).await?;
+        let members = match self.members_read(parts) {
+            Some(members) => spent(context, members)?,
+            None => load_list(context, MembersOf(self.board.id, parts)).await?,
+        };
         Ok(members.iter().cloned().map(MemberObject::from).collect())
     }
 
@@ -171,9 +190,14 @@ impl BoardFields {
         if !self.visible {
             return Ok(LeanList::default());
         }
-        let page = GenerationPage { board: self.board.id, page };
-        let key = PageOf(page, asked::of_generations(context));
-        let generations = load_list(context, key).await?;
+        let parts = asked::of_generations(context);
+        let generations = match self.generations_read(page, parts) {
+            Some(generations) => spent(context, generations)?,
+            None => {
+                let page = GenerationPage { board: self.board.id, page };
+                load_list(context, PageOf(page, parts)).await?
+            }
+        };
         Ok(generations.iter().cloned().map(GenerationObject::from).collect())
     }
 
@@ -283,6 +307,13 @@ impl Fields for BoardFields {
             {
                 let parts = asked::of_user(&context.look_ahead().field("user"));
                 let parts = parts.unwrap_or(UserParts::Face);
+                let read: Option<Vec<_>> =
+                    boards.clone().map(|board| board.members_read(parts)).collect();
+                if let Some(read) = read {
+                    let members = |list| Ok(MemberFields::of_list(&spent(context, list)?));
+                    let read = read.into_iter().map(members).collect();
+                    return list_each(places, std::future::ready(read));
+                }
                 let keys = boards.map(|board| MembersOf(board.board.id, parts)).collect();
                 list_each(places, MemberFields::load_each(context, keys))
             }
@@ -311,7 +342,7 @@ impl BoardQueries {
         #[graphql(desc = "Id of the board.")] id: Uuid,
     ) -> Result<Option<BoardObject>> {
         Ok(Session::scope_of(context)?
-            .board(id.into(), asked::of_boards(context))
+            .board_with(id.into(), asked::of_boards(context), asked::on_board(context))
             .await?
             .map(BoardObject::from))
     }

@@ -22,8 +22,9 @@ use super::{
 /// The fields of an object in an answer, in their order.
 pub(super) struct Plan {
     fields: Vec<PlannedField>,
-    /// Whether the same is asked for more than once, here or further down: then what is found for one
-    /// of them is joined to what is found for the other.
+    /// Whether an object is asked for more than once, here or further down, so that what is found for one
+    /// of them is joined to what is found for the other; or so many fields of one that the library is
+    /// left to show them.
     joins: bool,
 }
 
@@ -146,7 +147,10 @@ impl<'a> Planner<'a> {
     fn object(&self, type_name: &str, selections: &[&'a SelectionSet]) -> Plan {
         let shape = self.shapes.fields(type_name);
         let collected = self.collect(selections);
-        let joins = collected.values().any(|fields| fields.len() > 1);
+        let is_object = |field: &&Field| !field.selection_set.node.items.is_empty();
+        let joins =
+            collected.values().any(|fields| fields.len() > 1 && fields.iter().any(is_object));
+        let joins = joins || collected.len() > json::FIELDS_MAX;
         let planned = collected.into_iter().map(|(key, fields)| {
             let name = fields[0].name.node.as_str();
             let inner: Vec<_> = fields.iter().map(|field| &field.selection_set.node).collect();
@@ -455,6 +459,7 @@ mod tests {
             plan.form(AnswerForm::Text)
         };
         assert_eq!(form("{ me { id } mine: me { id } }"), AnswerForm::Text);
+        assert_eq!(form("{ me { id name ...F } } fragment F on User { id }"), AnswerForm::Text);
         assert_eq!(form("{ me { id } me { name } }"), AnswerForm::Values);
         assert_eq!(
             form("{ me { best { id } ...F } } fragment F on User { best { title } }"),

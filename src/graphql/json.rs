@@ -1,7 +1,11 @@
 //! Answers as JSON text. A part of an answer that is written already stands in it as bytes, which no
 //! field of the schema shows otherwise.
 
-use async_graphql::{Positioned, Response, Value, parser::types::Field, resolver_utils::EnumType};
+use async_graphql::{
+    Positioned, QueryEnv, Response, Value,
+    parser::types::{Field, Selection},
+    resolver_utils::EnumType,
+};
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::Serialize;
@@ -11,6 +15,9 @@ use super::{
     arguments::{ArtifactType, BoardRole, GenerationStatus},
     people::TenantRole,
 };
+
+/// Fields of one object up to which they are written here: each is compared with each.
+pub(super) const FIELDS_MAX: usize = 200;
 
 /// How the parts of an answer stand in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +76,83 @@ pub(super) fn write(value: &Value, text: &mut Vec<u8>) {
             }
             text.push(b'}');
         }
+    }
+}
+
+/// The selected fields, those of fragments too, if they are not too many and none of them stands for several: there are no
+/// interfaces and no unions, so that every fragment applies, and `@skip` and `@include` have been applied.
+pub(super) fn plain_fields<'a>(
+    environment: &'a QueryEnv,
+    selections: &'a [Positioned<Selection>],
+) -> Option<Vec<&'a Positioned<Field>>> {
+    let mut fields = Vec::with_capacity(selections.len());
+    add_fields(environment, selections, &mut fields)?;
+    Some(fields)
+}
+
+fn add_fields<'a>(
+    environment: &'a QueryEnv,
+    selections: &'a [Positioned<Selection>],
+    fields: &mut Vec<&'a Positioned<Field>>,
+) -> Option<()> {
+    for selection in selections {
+        match &selection.node {
+            Selection::Field(field) => {
+                let key = &field.node.response_key().node;
+                let mut others =
+                    fields.iter().filter(|other| other.node.response_key().node == *key);
+                let is_leaf =
+                    |field: &Positioned<Field>| field.node.selection_set.node.items.is_empty();
+                match others.next() {
+                    None if fields.len() < FIELDS_MAX => fields.push(field),
+                    // What shows the same is shown once.
+                    Some(other) if is_leaf(other) && is_leaf(field) => {}
+                    _ => return None,
+                }
+            }
+            Selection::InlineFragment(fragment) => {
+                add_fields(environment, &fragment.node.selection_set.node.items, fields)?;
+            }
+            Selection::FragmentSpread(spread) => {
+                let fragment = environment.fragments.get(&spread.node.fragment_name.node)?;
+                add_fields(environment, &fragment.node.selection_set.node.items, fields)?;
+            }
+        }
+    }
+    Some(())
+}
+
+/// Writes what the library made of a selection. It orders fields by who was ready first and leaves out
+/// those that failed; in a text they stand as they were selected, with null where one is missing.
+pub(super) fn write_selected(
+    value: &Value,
+    selected: (Option<&QueryEnv>, &[Positioned<Selection>]),
+    text: &mut Vec<u8>,
+) {
+    let (environment, selections) = selected;
+    match value {
+        Value::Object(members) if !selections.is_empty() => {
+            let fields = environment.and_then(|all| plain_fields(all, selections));
+            let Some(fields) = fields else { return write(value, text) };
+            text.push(b'{');
+            for (index, field) in fields.into_iter().enumerate() {
+                separate(index, text);
+                text.extend_from_slice(&key(field));
+                let member = members.get(&field.node.response_key().node).unwrap_or(&Value::Null);
+                let below = &field.node.selection_set.node.items;
+                write_selected(member, (environment, below), text);
+            }
+            text.push(b'}');
+        }
+        Value::List(values) => {
+            text.push(b'[');
+            for (index, value) in values.iter().enumerate() {
+                separate(index, text);
+                write_selected(value, selected, text);
+            }
+            text.push(b']');
+        }
+        value => write(value, text),
     }
 }
 

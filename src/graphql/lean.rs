@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use async_graphql::{
     Context, ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value,
-    parser::types::{Field, Selection},
+    parser::types::Field,
     registry::Registry,
     resolver_utils::{ContainerType, resolve_container, resolve_list},
 };
@@ -89,7 +89,7 @@ impl<T: Fields> OutputType for Lean<T> {
         context: &ContextSelectionSet<'_>,
         _field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let Some(fields) = plain_fields(&context.item.node.items) else {
+        let Some(fields) = json::plain_fields(context.query_env, &context.item.node.items) else {
             return resolve_container(context, &self.0).await;
         };
         let row = [(&self.0, context.clone())];
@@ -116,7 +116,7 @@ impl<T: Fields> OutputType for LeanList<T> {
         context: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let Some(fields) = plain_fields(&context.item.node.items) else {
+        let Some(fields) = json::plain_fields(context.query_env, &context.item.node.items) else {
             return resolve_list(context, field, &self.0, Some(self.0.len())).await;
         };
         let rows = self.0.iter().enumerate();
@@ -125,22 +125,6 @@ impl<T: Fields> OutputType for LeanList<T> {
         let objects = write(&rows, &fields).await;
         Ok(in_form(context, objects.list(0..rows.len())))
     }
-}
-
-/// The selected fields, if nothing else is selected and none twice; `@skip` and `@include` have been
-/// applied.
-fn plain_fields(selections: &[Positioned<Selection>]) -> Option<Vec<&Positioned<Field>>> {
-    let mut fields: Vec<&Positioned<Field>> = Vec::with_capacity(selections.len());
-    for selection in selections {
-        let Selection::Field(field) = &selection.node else { return None };
-        let key = &field.node.response_key().node;
-        let is_repeated = fields.iter().any(|other| other.node.response_key().node == *key);
-        if is_repeated || !field.node.directives.is_empty() {
-            return None;
-        }
-        fields.push(field);
-    }
-    Some(fields)
 }
 
 /// The text as the answer takes it.
@@ -196,6 +180,7 @@ fn write<'a, T: Fields>(
     if gaps.is_empty() {
         return future::ready(written).boxed();
     }
+    let environment = rows.first().map(|(_, context)| context.query_env);
     let mut columns: Vec<(Vec<Place<'a, T>>, Vec<usize>)> = Vec::new();
     columns.resize_with(fields.len(), Default::default);
     for (index, gap) in gaps.iter().enumerate() {
@@ -217,7 +202,13 @@ fn write<'a, T: Fields>(
                 values[*index] = kept(&place.context, resolved);
             }
         }
-        filled(&written, &gaps, &values)
+        let selections =
+            |column: usize| fields.get(column).map(|field| &field.node.selection_set.node);
+        filled(&written, &gaps, |index, text| {
+            let (gap, value) = (&gaps[index], &values[index]);
+            let selected = selections(gap.column).map_or(&[][..], |set| &set.items);
+            json::write_selected(value, (environment, selected), text);
+        })
     }
     .boxed()
 }
@@ -256,16 +247,16 @@ fn write_at_hand<T: Fields>(
     (written, gaps)
 }
 
-/// The text with a value in each gap.
-fn filled(written: &Written, gaps: &[Gap], values: &[Value]) -> Written {
+/// The text with what `fill` writes in each gap.
+fn filled(written: &Written, gaps: &[Gap], fill: impl Fn(usize, &mut Vec<u8>)) -> Written {
     let mut text = Vec::with_capacity(written.text.len() * 2);
     let mut ends = Vec::with_capacity(written.ends.len());
-    let mut gaps = gaps.iter().zip(values).peekable();
+    let mut gaps = gaps.iter().enumerate().peekable();
     let mut from = 0;
     for end in &written.ends {
-        while let Some((gap, value)) = gaps.next_if(|(gap, _)| gap.at <= *end) {
+        while let Some((index, gap)) = gaps.next_if(|(_, gap)| gap.at <= *end) {
             text.extend_from_slice(&written.text[from..gap.at]);
-            json::write(value, &mut text);
+            fill(index, &mut text);
             from = gap.at;
         }
         text.extend_from_slice(&written.text[from..*end]);
@@ -352,7 +343,8 @@ pub(super) fn list_each<'a, P: Sync, T: Fields>(
 }
 
 fn fields_below<'a, P>(places: &[Place<'a, P>]) -> Option<Vec<&'a Positioned<Field>>> {
-    plain_fields(&places.first()?.context.item.node.selection_set.node.items)
+    let context = &places.first()?.context;
+    json::plain_fields(context.query_env, &context.item.node.selection_set.node.items)
 }
 
 fn below<'a, P>(place: &'a Place<'a, P>) -> ContextSelectionSet<'a> {

@@ -100,12 +100,16 @@ impl Fields for MemberFields {
 }
 
 impl MemberFields {
+    pub(super) fn of_list(members: &[Arc<Membership>]) -> Vec<Self> {
+        members.iter().cloned().map(Self).collect()
+    }
+
     /// The members of boards that the caller sees.
     pub(super) async fn load_each(
         context: &Context<'_>,
         boards: Vec<MembersOf>,
     ) -> Vec<Result<Vec<Self>, Error>> {
-        let members = |list: Arc<Vec<Arc<Membership>>>| list.iter().cloned().map(Self).collect();
+        let members = |list: Arc<Vec<Arc<Membership>>>| Self::of_list(&list);
         load_each_list(context, boards).await.into_iter().map(|list| list.map(members)).collect()
     }
 }

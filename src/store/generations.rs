@@ -94,7 +94,7 @@ impl GenerationParts {
     /// All of the row.
     pub const ROW: Self = Self { params: true, details: true, user: None };
 
-    fn columns(self) -> Projection {
+    pub(super) fn columns(self) -> Projection {
         CORE.and(PARAMS, self.params).and(DETAILS, self.details)
     }
 
@@ -111,7 +111,7 @@ const PARAMS: Projection = Projection::of(&[6]);
 const DETAILS: Projection = Projection::of(&[10, 11, 12, 13, 15, 16, 17]);
 
 impl Generation {
-    fn read_columns(columns: &mut Columns<'_>, parts: GenerationParts) -> Result<Self> {
+    pub(super) fn read_columns(columns: &mut Columns<'_>, parts: GenerationParts) -> Result<Self> {
         let mut columns = Projected::new(columns, parts.columns());
         Ok(Self {
             id: GenerationId(columns.next()?),
@@ -471,7 +471,7 @@ impl Scope {
         rows.iter().map(|row| Generation::read_columns(&mut Columns::of(row), parts)).collect()
     }
 
-    fn generation_page(
+    pub(super) fn generation_page(
         &self,
         board: Uuid,
         (limit, offset): (u64, u64),
@@ -533,7 +533,7 @@ impl Scope {
     }
 }
 
-const GENERATION_COLUMNS: [Column; 20] = [
+pub(super) const GENERATION_COLUMNS: [Column; 20] = [
     Column::Id,
     Column::TenantId,
     Column::BoardId,

@@ -3,6 +3,7 @@
 
 mod access_tokens;
 mod audit;
+mod board_contents;
 mod boards;
 mod connect;
 mod ending;
@@ -54,6 +55,7 @@ use template::Templates;
 
 pub use access_tokens::{ACCESS_TOKENS_MAX, AccessToken, NewAccessToken};
 pub use audit::{AuditFilter, AuditRecord, AuditStore};
+pub use board_contents::{BoardContents, ContentsAsked, GenerationsOnPage};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
 pub use events::{Event, Events, SessionChange, Subject};

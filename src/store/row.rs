@@ -26,16 +26,23 @@ pub(super) trait Readable: Sized {
 pub(super) struct Columns<'r> {
     row: &'r QueryResult,
     next: usize,
+    /// Where they stand, unless one stands behind the other.
+    places: Option<&'r [usize]>,
 }
 
 impl<'r> Columns<'r> {
     pub(super) fn of(row: &'r QueryResult) -> Self {
-        Self { row, next: 0 }
+        Self { row, next: 0, places: None }
+    }
+
+    /// The columns in these places, in this order.
+    pub(super) fn placed(row: &'r QueryResult, places: &'r [usize]) -> Self {
+        Self { row, next: 0, places: Some(places) }
     }
 
     /// The value of the next column, which stays the next.
     pub(super) fn peek<T: Column>(&self) -> Result<T, DbErr> {
-        T::at(self.row, self.next)
+        T::at(self.row, self.place())
     }
 
     /// Leaves columns unread.
@@ -45,9 +52,15 @@ impl<'r> Columns<'r> {
 
     /// The value of the next column.
     pub(super) fn next<T: Column>(&mut self) -> Result<T, DbErr> {
-        let place = self.next;
+        let place = self.place();
         self.next += 1;
         T::at(self.row, place)
+    }
+
+    fn place(&self) -> usize {
+        let Some(places) = self.places else { return self.next };
+        // Beyond the last place there is no column.
+        places.get(self.next).copied().unwrap_or(usize::MAX)
     }
 }
 
@@ -87,6 +100,7 @@ columns!(
     String,
     Option<String>,
     bool,
+    i32,
     i64,
     DateTime<Utc>,
     Option<DateTime<Utc>>,
