@@ -4,8 +4,7 @@ import { fromServer, requireAgreement } from "./answers.js";
 import { say } from "./bench.js";
 import { OPERATIONS, operationNamed } from "./operations.js";
 import { MIB, judged, markdownTable, median, section } from "./report.js";
-import { output, requireCommand } from "./shell.js";
-import { copyToSqlite } from "./sqlite_copy.js";
+import { copyToSqlite, countIn } from "./sqlite_copy.js";
 import { Requests, requireWrk, serverRequest } from "./wrk.js";
 
 const CONNECTIONS = 64;
@@ -15,7 +14,6 @@ const EMBEDDED = { BOARDS_DATABASE_URL: undefined };
 /** `load/run sqlite`. */
 export async function sqlite(bench) {
   await requireWrk();
-  await requireCommand("sqlite3", "apt-get install sqlite3");
   const folder = bench.folder();
   const file = join(folder, "data", "boards.db");
   await (await bench.server(EMBEDDED, folder)).stop(); // Makes the tables.
@@ -32,7 +30,7 @@ export async function sqlite(bench) {
   const result = await load(bench, server, reads);
   const { peak } = server.memory;
   await server.stop();
-  const written = Number(await output("sqlite3", [file, "SELECT count(*) FROM boards WHERE title = 'bench'"]));
+  const written = await countIn(file, "SELECT count(*) FROM boards WHERE title = 'bench'");
   return section(
     "sqlite",
     `SQLite, ${CONNECTIONS} connections, one write in ten`,
