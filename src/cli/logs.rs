@@ -1,8 +1,13 @@
 //! Where log lines go: standard error, as text or JSON.
 
-use std::io::IsTerminal;
+use std::{fmt, io::IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing::field::Field;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::format::{Writer, debug_fn},
+};
 
 use super::Failure;
 use crate::config::{Config, LogFormat};
@@ -17,7 +22,19 @@ pub(super) fn start(config: &Config) -> Result<(), Failure> {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.log_format {
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
-        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text if std::io::stderr().is_terminal() => subscriber.try_init(),
+        LogFormat::Text => {
+            subscriber.with_ansi(false).fmt_fields(debug_fn(plain).delimited(" ")).try_init()
+        }
     };
     started.map_err(|error| Failure::new(format!("logging cannot start: {error}")))
+}
+
+/// A field as it is shown in colours, without their codes: looking for colours that are not there takes
+/// longer than the rest of the line.
+fn plain(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name => write!(writer, "{name}={value:?}"),
+    }
 }

@@ -25,12 +25,11 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{BoardId, CursorList, Page, PageRequest, Permission, TokenScope, UserId, Validator},
+    domain::{BoardId, CursorList, PageRequest, Permission, TokenScope, UserId, Validator},
     error::Error,
     jobs,
     store::{
-        Board, BoardChanges, Generation, GenerationPage, GenerationParts, GenerationWindow,
-        MemberWindow, Membership, NewBoard, UserParts,
+        Board, BoardChanges, GenerationPage, GenerationWindow, MemberWindow, NewBoard, UserParts,
     },
 };
 
@@ -69,19 +68,10 @@ impl From<Board> for BoardObject {
 }
 
 impl BoardFields {
-    /// The members, where they were read with the board.
-    fn members_read(&self, parts: UserParts) -> Option<Arc<Vec<Arc<Membership>>>> {
-        self.board.contents.members.clone().filter(|_| parts == UserParts::Face)
-    }
-
-    /// The generations on a page, where they were read with the board.
-    fn generations_read(
-        &self,
-        page: Page,
-        parts: GenerationParts,
-    ) -> Option<Arc<Vec<Arc<Generation>>>> {
-        let read = self.board.contents.generations.as_ref()?;
-        (read.page == page && read.parts == parts).then(|| Arc::clone(&read.rows))
+    /// Its members, as much of them as the field shows.
+    fn members_of(&self, context: &Context<'_>) -> MembersOf {
+        let parts = asked::of_user(&context.look_ahead().field("user"));
+        MembersOf(self.board.id, parts.unwrap_or(UserParts::Face))
     }
 
     fn walk(&self, context: &Context<'_>, list: CursorList) -> Result<Walk, Error> {
@@ -165,11 +155,9 @@ impl BoardFields {
         if !self.visible {
             return Ok(LeanList::default());
         }
-        let parts = asked::of_user(&context.look_ahead().field("user"));
-        let parts = parts.unwrap_or(UserParts::Face);
-        let members = match self.members_read(parts) {
-            Some(members) => spent(context, members)?,
-            None => load_list(context, MembersOf(self.board.id, parts)).await?,
+        let members = match &self.board.contents.members {
+            Some(members) => spent(context, Arc::clone(members))?,
+            None => load_list(context, self.members_of(context)).await?,
         };
         Ok(members.iter().cloned().map(MemberObject::from).collect())
     }
@@ -190,13 +178,12 @@ impl BoardFields {
         if !self.visible {
             return Ok(LeanList::default());
         }
-        let parts = asked::of_generations(context);
-        let generations = match self.generations_read(page, parts) {
-            Some(generations) => spent(context, generations)?,
-            None => {
-                let page = GenerationPage { board: self.board.id, page };
-                load_list(context, PageOf(page, parts)).await?
-            }
+        let read = self.board.contents.generations.as_ref().filter(|read| read.page == page);
+        let generations = if let Some(read) = read {
+            spent(context, Arc::clone(&read.rows))?
+        } else {
+            let page = GenerationPage { board: self.board.id, page };
+            load_list(context, PageOf(page, asked::of_generations(context))).await?
         };
         Ok(generations.iter().cloned().map(GenerationObject::from).collect())
     }
@@ -305,15 +292,14 @@ impl Fields for BoardFields {
             "members"
                 if may(context, TokenScope::BoardsRead) && boards.clone().all(|b| b.visible) =>
             {
-                let parts = asked::of_user(&context.look_ahead().field("user"));
-                let parts = parts.unwrap_or(UserParts::Face);
                 let read: Option<Vec<_>> =
-                    boards.clone().map(|board| board.members_read(parts)).collect();
+                    boards.clone().map(|board| board.board.contents.members.clone()).collect();
                 if let Some(read) = read {
                     let members = |list| Ok(MemberFields::of_list(&spent(context, list)?));
                     let read = read.into_iter().map(members).collect();
                     return list_each(places, std::future::ready(read));
                 }
+                let MembersOf(_, parts) = boards.clone().next()?.members_of(context);
                 let keys = boards.map(|board| MembersOf(board.board.id, parts)).collect();
                 list_each(places, MemberFields::load_each(context, keys))
             }

@@ -7,17 +7,20 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait,
     sea_query::{Expr, IntoColumnRef, Query, SelectStatement, SimpleExpr, UnionType},
 };
+use uuid::Uuid;
 
 use super::{
-    Board, BoardParts, Generation, GenerationParts, Membership, Scope,
+    Board, BoardParts, Generation, GenerationParts, Membership, Scope, User,
     boards::{BOARD_COLUMNS, BoardSeen},
-    entity::{board_members, boards},
+    corrupt,
+    entity::{board_members, boards, users},
     generations::GENERATION_COLUMNS,
+    projection::Projection,
     row::Columns,
-    users::{USER_COLUMNS, UserParts},
+    users::UserParts,
 };
 use crate::{
-    domain::{BoardId, Page},
+    domain::{BoardId, MemberId, Page, UserId},
     error::{Error, Result},
 };
 
@@ -39,24 +42,18 @@ pub struct BoardContents {
     pub generations: Option<GenerationsOnPage>,
 }
 
-/// The generations on a page of a board, and how much of each was read.
+/// The generations on a page of a board.
 #[derive(Clone, Debug)]
 pub struct GenerationsOnPage {
     /// The page.
     pub page: Page,
-    /// How much was read.
-    pub parts: GenerationParts,
     /// The generations, newest first.
     pub rows: Arc<Vec<Arc<Generation>>>,
 }
 
 /// The types of the columns that the three kinds of rows share.
-const TYPES: [&str; 20] = [
+const TYPES: [&str; 16] = [
     "integer",
-    "uuid",
-    "uuid",
-    "uuid",
-    "uuid",
     "uuid",
     "uuid",
     "uuid",
@@ -79,21 +76,24 @@ const BOARD: i32 = 0;
 const MEMBER: i32 = 1;
 const GENERATION: i32 = 2;
 
-/// Where the columns of a board stand, in the order of [`BOARD_COLUMNS`].
-const BOARD_PLACES: [usize; 11] = [1, 2, 3, 8, 9, 17, 13, 14, 15, 16, 18];
-const ROLE_PLACE: usize = 10;
-/// Where those of its owner stand, in the order of [`USER_COLUMNS`].
-const OWNER_PLACES: [usize; 11] = face(4, 5, 11, 12);
-/// Where those of a membership stand, in the order of the entity.
-const MEMBER_PLACES: [usize; 7] = [1, 2, 3, 4, 8, 5, 15];
-const MEMBER_USER_PLACES: [usize; 11] = face(6, 7, 9, 10);
-/// Where those of a generation stand, in the order of [`GENERATION_COLUMNS`]; its details nowhere.
-const GENERATION_PLACES: [usize; 20] =
-    [1, 2, 3, 4, 8, 9, 13, 10, 11, 12, 0, 0, 0, 0, 19, 0, 0, 0, 15, 16];
+// Where the columns of each kind stand. What the statement says itself is not read from each row: the
+// tenant, the board, and of a user the id, which the row that names them has.
 
-const fn face(id: usize, tenant: usize, name: usize, picture: usize) -> [usize; 11] {
-    [id, tenant, 0, 0, 0, name, picture, 0, 0, 0, 0]
-}
+/// Those of a board, in the order of [`BOARD_COLUMNS`].
+const BOARD_PLACES: [usize; 11] = [1, NOWHERE, 2, 4, 5, 13, 9, 10, 11, 12, 14];
+const ROLE_PLACE: usize = 6;
+const OWNER_PLACES: [usize; 2] = [7, 8];
+/// Id, user, role, who invited them, and since when.
+const MEMBER_PLACES: [usize; 5] = [1, 2, 4, 3, 11];
+const USER_PLACES: [usize; 2] = [5, 6];
+/// Those of a generation, in the order of [`GENERATION_COLUMNS`].
+const GENERATION_PLACES: [usize; 20] = [
+    1, NOWHERE, NOWHERE, 2, 4, 5, 9, 6, 7, 8, NOWHERE, NOWHERE, NOWHERE, NOWHERE, 15, NOWHERE,
+    NOWHERE, NOWHERE, 11, 12,
+];
+const NOWHERE: usize = usize::MAX;
+const BOARD_CONSTANTS: Projection = Projection::of(&[1]);
+const GENERATION_CONSTANTS: Projection = Projection::of(&[1, 2]);
 
 const OWNER: &str = "owner";
 const USER: &str = "member";
@@ -147,20 +147,18 @@ impl Scope {
             sheet
         });
         let rows = self.read().query_all_raw(statement).await?;
-        Sheet::new(parts, asked).read(self, &rows)
+        Sheet::new(self, id, parts, asked).read(&rows)
     }
 
     fn board_rows(&self, id: BoardId, parts: BoardParts) -> SelectStatement {
-        let mut columns = vec![(ROLE_PLACE, self.viewer_role())];
-        let names = parts.columns().select(&BOARD_COLUMNS);
-        let own = names.map(|name| column((boards::Entity, name)));
-        columns.extend(parts.columns().select(&BOARD_PLACES).zip(own));
-        if parts.owner.is_some() {
-            columns.extend(face_columns(&OWNER_PLACES, OWNER));
-        }
+        let own = board_columns(parts);
+        let names = own.select(&BOARD_COLUMNS).map(|name| column((boards::Entity, name)));
+        let mut columns: Vec<_> = own.select(&BOARD_PLACES).zip(names).collect();
+        columns.push((ROLE_PLACE, self.viewer_role()));
         let boards = self.find::<boards::Entity>().filter(boards::Column::Id.eq(id.0));
         let mut rows = boards.select_only().into_query();
         if parts.owner.is_some() {
+            columns.extend(face_columns(OWNER_PLACES, OWNER));
             let owner = column((boards::Entity, boards::Column::OwnerId));
             self.join_user(&mut rows, (owner, OWNER), UserParts::Face);
         }
@@ -169,18 +167,10 @@ impl Scope {
 
     fn member_rows(&self, board: BoardId) -> SelectStatement {
         use board_members::{Column, Entity};
-        let own = [
-            Column::Id,
-            Column::TenantId,
-            Column::BoardId,
-            Column::UserId,
-            Column::Role,
-            Column::InvitedBy,
-            Column::JoinedAt,
-        ];
+        let own = [Column::Id, Column::UserId, Column::Role, Column::InvitedBy, Column::JoinedAt];
         let own = own.map(|name| column((Entity, name)));
         let mut columns: Vec<_> = MEMBER_PLACES.into_iter().zip(own).collect();
-        columns.extend(face_columns(&MEMBER_USER_PLACES, USER));
+        columns.extend(face_columns(USER_PLACES, USER));
         let members = self.find::<Entity>().filter(Column::BoardId.eq(board.0));
         let mut rows = members.select_only().into_query();
         let user = column((Entity, Column::UserId));
@@ -194,26 +184,34 @@ impl Scope {
         window: (u64, u64),
         parts: GenerationParts,
     ) -> SelectStatement {
-        let places = parts.columns().select(&GENERATION_PLACES);
-        let own = parts.columns().select(&GENERATION_COLUMNS).map(column);
-        let page = self.generation_page(board.0, window, parts);
+        let own = generation_columns(parts);
+        let names = own.select(&GENERATION_COLUMNS).map(column);
+        let columns = own.select(&GENERATION_PLACES).zip(names).collect();
         let mut rows = Query::select();
-        rows.from_subquery(page, "generation");
-        on_sheet(rows, GENERATION, places.zip(own).collect())
+        rows.from_subquery(self.generation_page(board.0, window, parts), "generation");
+        on_sheet(rows, GENERATION, columns)
     }
+}
+
+fn board_columns(parts: BoardParts) -> Projection {
+    parts.columns().without(BOARD_CONSTANTS)
+}
+
+fn generation_columns(parts: GenerationParts) -> Projection {
+    parts.columns().without(GENERATION_CONSTANTS)
 }
 
 fn column(name: impl IntoColumnRef) -> SimpleExpr {
     Expr::col(name)
 }
 
-fn face_columns(
-    places: &'static [usize; 11],
-    alias: &'static str,
-) -> impl Iterator<Item = (usize, SimpleExpr)> {
-    let face = UserParts::Face.projection();
-    let columns = face.select(&USER_COLUMNS).map(move |name| column((alias, name)));
-    face.select(places).zip(columns)
+/// Name and picture of a user.
+fn face_columns(places: [usize; 2], alias: &'static str) -> [(usize, SimpleExpr); 2] {
+    let [name, picture] = places;
+    [
+        (name, column((alias, users::Column::DisplayName))),
+        (picture, column((alias, users::Column::AvatarUrl))),
+    ]
 }
 
 /// Selects the columns in their places, and nothing in the others.
@@ -232,34 +230,31 @@ fn on_sheet(
     rows
 }
 
-/// Where what is read stands in the rows.
-struct Sheet {
+/// What the rows are read as.
+struct Sheet<'a> {
+    scope: &'a Scope,
+    id: BoardId,
     parts: BoardParts,
     asked: ContentsAsked,
+    /// Where what is read of a board and of a generation stands.
     board: Vec<usize>,
-    member: Vec<usize>,
     generation: Vec<usize>,
 }
 
-impl Sheet {
-    fn new(parts: BoardParts, asked: ContentsAsked) -> Self {
-        let face = UserParts::Face.projection();
-        let mut board = vec![ROLE_PLACE];
-        board.extend(parts.columns().select(&BOARD_PLACES));
-        if parts.owner.is_some() {
-            board.extend(face.select(&OWNER_PLACES));
-        }
-        let member = MEMBER_PLACES.into_iter().chain(face.select(&MEMBER_USER_PLACES)).collect();
-        let generation = asked.generations.map(|(_, parts)| parts.columns());
+impl<'a> Sheet<'a> {
+    fn new(scope: &'a Scope, id: BoardId, parts: BoardParts, asked: ContentsAsked) -> Self {
+        let board = board_columns(parts).select(&BOARD_PLACES).collect();
+        let generation = asked.generations.map(|(_, parts)| generation_columns(parts));
         let generation = generation.map(|columns| columns.select(&GENERATION_PLACES).collect());
-        Self { parts, asked, board, member, generation: generation.unwrap_or_default() }
+        let generation = generation.unwrap_or_default();
+        Self { scope, id, parts, asked, board, generation }
     }
 
-    fn read(&self, scope: &Scope, rows: &[QueryResult]) -> Result<Option<BoardSeen>> {
+    fn read(&self, rows: &[QueryResult]) -> Result<Option<BoardSeen>> {
         let (mut seen, mut members, mut generations) = (None, Vec::new(), Vec::new());
         for row in rows {
             match Columns::of(row).next::<i32>()? {
-                BOARD => seen = Some(self.board(scope, row)?),
+                BOARD => seen = Some(self.board(row)?),
                 MEMBER => members.push(Arc::new(self.member(row)?)),
                 GENERATION => generations.push(Arc::new(self.generation(row)?)),
                 _ => return Err(Error::internal("a row of no kind")),
@@ -270,30 +265,53 @@ impl Sheet {
         generations.sort_by_key(|one| std::cmp::Reverse((one.created_at, one.id.0)));
         seen.board.contents = BoardContents {
             members: self.asked.members.then(|| Arc::new(members)),
-            generations: self.asked.generations.map(|(page, parts)| GenerationsOnPage {
-                page,
-                parts,
-                rows: Arc::new(generations),
-            }),
+            generations: self
+                .asked
+                .generations
+                .map(|(page, _)| GenerationsOnPage { page, rows: Arc::new(generations) }),
         };
         Ok(Some(seen))
     }
 
-    fn board(&self, scope: &Scope, row: &QueryResult) -> Result<BoardSeen> {
-        let mut columns = Columns::placed(row, &self.board);
-        let role: Option<String> = columns.next()?;
-        let board = Board::read_with(&mut columns, self.parts)?;
-        let relation = scope.relation(&board, role.as_deref())?;
+    fn board(&self, row: &QueryResult) -> Result<BoardSeen> {
+        let role: Option<String> = Columns::placed(row, &[ROLE_PLACE]).next()?;
+        let columns = &mut Columns::placed(row, &self.board);
+        let mut board = Board::read_columns(columns, board_columns(self.parts))?;
+        board.tenant = self.scope.tenant();
+        if self.parts.owner.is_some() {
+            board.owner_profile = Some(self.user(row, &OWNER_PLACES, board.owner)?);
+        }
+        let relation = self.scope.relation(&board, role.as_deref())?;
         Ok(BoardSeen { board, relation })
     }
 
     fn member(&self, row: &QueryResult) -> Result<Membership> {
-        Membership::read_columns(&mut Columns::placed(row, &self.member), UserParts::Face)
+        let mut columns = Columns::placed(row, &MEMBER_PLACES);
+        let (id, user) = (MemberId(columns.next()?), UserId(columns.next()?));
+        let role: String = columns.next()?;
+        Ok(Membership {
+            id,
+            board: self.id,
+            user: self.user(row, &USER_PLACES, user)?,
+            role: role.parse().map_err(|()| corrupt("board_members", "role"))?,
+            invited_by: columns.next::<Option<Uuid>>()?.map(UserId),
+            joined_at: columns.next()?,
+        })
     }
 
     fn generation(&self, row: &QueryResult) -> Result<Generation> {
-        let parts = self.asked.generations.map(|(_, parts)| parts);
+        let parts = self.asked.generations.map(|(_, parts)| generation_columns(parts));
         let parts = parts.ok_or_else(|| Error::internal("a generation that was not asked for"))?;
-        Generation::read_columns(&mut Columns::placed(row, &self.generation), parts)
+        let columns = &mut Columns::placed(row, &self.generation);
+        let mut generation = Generation::read_columns(columns, parts)?;
+        generation.tenant = self.scope.tenant();
+        generation.board = self.id;
+        Ok(generation)
+    }
+
+    fn user(&self, row: &QueryResult, places: &[usize; 2], id: UserId) -> Result<Arc<User>> {
+        let mut columns = Columns::placed(row, places);
+        let (name, picture) = (columns.next()?, columns.next()?);
+        Ok(Arc::new(User::face(id, self.scope.tenant(), name, picture)))
     }
 }

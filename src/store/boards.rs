@@ -95,7 +95,10 @@ impl Board {
         Ok(board)
     }
 
-    fn read_columns(columns: &mut Columns<'_>, projection: Projection) -> Result<Self, DbErr> {
+    pub(super) fn read_columns(
+        columns: &mut Columns<'_>,
+        projection: Projection,
+    ) -> Result<Self, DbErr> {
         let mut columns = Projected::new(columns, projection);
         Ok(Self {
             id: BoardId(columns.next()?),

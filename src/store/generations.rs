@@ -111,8 +111,8 @@ const PARAMS: Projection = Projection::of(&[6]);
 const DETAILS: Projection = Projection::of(&[10, 11, 12, 13, 15, 16, 17]);
 
 impl Generation {
-    pub(super) fn read_columns(columns: &mut Columns<'_>, parts: GenerationParts) -> Result<Self> {
-        let mut columns = Projected::new(columns, parts.columns());
+    pub(super) fn read_columns(columns: &mut Columns<'_>, projection: Projection) -> Result<Self> {
+        let mut columns = Projected::new(columns, projection);
         Ok(Self {
             id: GenerationId(columns.next()?),
             tenant: TenantId(columns.next()?),
@@ -391,7 +391,7 @@ impl Scope {
         let rows = self.read().query_all_raw(self.store().backend().build(&query)).await?;
         let read = |row| {
             let mut columns = Columns::of(row);
-            let mut generation = Generation::read_columns(&mut columns, parts)?;
+            let mut generation = Generation::read_columns(&mut columns, parts.columns())?;
             if let Some(of_user) = parts.user {
                 let user = User::read_parts(&mut columns, of_user)?;
                 generation.user_profile = Some(Arc::new(user));
@@ -468,7 +468,9 @@ impl Scope {
             }
         };
         let rows = self.read().query_all_raw(statement).await?;
-        rows.iter().map(|row| Generation::read_columns(&mut Columns::of(row), parts)).collect()
+        rows.iter()
+            .map(|row| Generation::read_columns(&mut Columns::of(row), parts.columns()))
+            .collect()
     }
 
     pub(super) fn generation_page(

@@ -26,6 +26,11 @@ impl Projection {
         if wanted { Self(self.0 | other.0) } else { self }
     }
 
+    /// What it has and the other has not.
+    pub(super) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Those of the columns that are read.
     pub(super) fn select<C: Copy>(self, columns: &[C]) -> impl Iterator<Item = C> {
         let columns = columns.iter().enumerate();

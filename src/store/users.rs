@@ -109,6 +109,28 @@ impl Readable for User {
 }
 
 impl User {
+    /// A user of whom only the face is known.
+    pub(super) fn face(
+        id: UserId,
+        tenant: TenantId,
+        display_name: Option<String>,
+        avatar_url: Option<String>,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            auth_provider: String::new(),
+            auth_subject: String::new(),
+            email: None,
+            display_name,
+            avatar_url,
+            created_at: DateTime::default(),
+            updated_at: DateTime::default(),
+            disabled_at: None,
+            role: TenantRole::Member,
+        }
+    }
+
     pub(super) fn read_parts(columns: &mut Columns<'_>, parts: UserParts) -> Result<Self, DbErr> {
         let mut columns = Projected::new(columns, parts.projection());
         Ok(Self {

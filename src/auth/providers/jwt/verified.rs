@@ -50,6 +50,11 @@ impl fmt::Debug for VerifiedTokens {
 }
 
 impl VerifiedTokens {
+    /// What `token` was found to be with this very key.
+    pub(super) fn known(&self, token: &str, key: &Arc<DecodingKey>) -> Option<Arc<VerifiedToken>> {
+        self.0.get(&hash(token)).filter(|known| Arc::ptr_eq(&known.key, key))
+    }
+
     /// What `token` was found to be with this very key; else what `verify` finds, which is remembered.
     pub(super) fn get<E>(
         &self,
@@ -57,20 +62,22 @@ impl VerifiedTokens {
         key: &Arc<DecodingKey>,
         verify: impl FnOnce() -> Result<(Validity, VerifiedIdentity), E>,
     ) -> Result<Arc<VerifiedToken>, E> {
-        let mut hash = TokenHash::default();
-        hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-        if let Some(known) = self.0.get(&hash)
-            && Arc::ptr_eq(&known.key, key)
-        {
+        if let Some(known) = self.known(token, key) {
             return Ok(known);
         }
         let (validity, identity) = verify()?;
         let weight = ENTRY_BYTES + 2 * token.len();
         let key = Arc::clone(key);
         let verified = Arc::new(VerifiedToken { key, validity, identity, weight });
-        self.0.insert(hash, Arc::clone(&verified));
+        self.0.insert(hash(token), Arc::clone(&verified));
         Ok(verified)
     }
+}
+
+fn hash(token: &str) -> TokenHash {
+    let mut hash = TokenHash::default();
+    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    hash
 }
 
 #[cfg(test)]
