@@ -56,6 +56,8 @@ impl<F: Fn(&Event) -> bool> Watch<F> {
             self.started = true;
             return Tick::Start;
         }
+        // Each look is work of its own: it must not go before all that came after the watch.
+        self.scope = self.scope.anew();
         loop {
             let expiry = async {
                 match self.until {
