@@ -38,9 +38,8 @@ struct Watch<F> {
 }
 
 impl<F: Fn(&Event) -> bool> Watch<F> {
-    /// Boxed, as is what it asks: the stream around it would keep room for both, the one twice, while
-    /// it only waits.
-    #[expect(clippy::unnecessary_box_returns, reason = "it is moved from one look to the next")]
+    /// Boxed, as is what it asks: the stream around it would keep room for both while it only waits,
+    /// and for the watch twice.
     fn boxed(scope: Scope, until: Option<DateTime<Utc>>, concerns: F) -> Box<Self> {
         let events = scope.store().events().subscribe();
         let mut recheck = tokio::time::interval(RECHECK);

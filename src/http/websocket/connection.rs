@@ -33,6 +33,9 @@ const UNJUDGED_MAX: Duration = Duration::from_secs(30);
 /// Operations at once on one connection.
 const MAX_OPERATIONS: usize = 100;
 
+/// A caller who was judged good, and by what.
+type Judged = (Arc<Credentials>, Standing);
+
 /// What the operations of one connection share. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connection(Arc<Shared>);
@@ -42,8 +45,8 @@ struct Shared {
     facts: RequestFacts,
     /// What `connection_init` carried; none before it.
     credentials: OnceLock<Arc<Credentials>>,
-    /// Takes the first caller who was judged good, and by what; none once there was one.
-    first_caller: Mutex<Option<oneshot::Sender<(Arc<Credentials>, Standing)>>>,
+    /// Takes the first caller who was judged good; none once there was one.
+    first_caller: Mutex<Option<oneshot::Sender<Judged>>>,
     operations: Mutex<Operations>,
 }
 

@@ -85,13 +85,15 @@ struct Line<T> {
     /// Those whose work has begun; they go first.
     begun: VecDeque<Waiter<T>>,
     newcomers: VecDeque<Waiter<T>>,
+    /// Newcomers who have waited and had their turn.
+    served: usize,
 }
 
 struct Waiter<T> {
     ticket: u64,
     since: Instant,
-    /// How many were before it when it came.
-    ahead: usize,
+    /// Newcomers who had been served when it came.
+    served_before: usize,
     place: oneshot::Sender<Place<T>>,
 }
 
@@ -124,15 +126,20 @@ impl<T> Drop for Place<T> {
 }
 
 impl<T> Line<T> {
+    fn new() -> Self {
+        Self { held: 0, begun: VecDeque::new(), newcomers: VecDeque::new(), served: 0 }
+    }
+
     fn is_empty(&self) -> bool {
         self.begun.is_empty() && self.newcomers.is_empty()
     }
 
-    /// Whether the first newcomer has waited long, and sees no fewer behind than it found before it:
+    /// Whether the first newcomer has waited long, and meanwhile no more were served than wait now:
     /// whoever comes last would wait in vain.
     fn stands(&self, wait: Duration) -> bool {
         self.newcomers.front().is_some_and(|first| {
-            first.since.elapsed() > wait / 2 && self.newcomers.len() >= first.ahead
+            let served = self.served - first.served_before;
+            first.since.elapsed() > wait / 2 && self.newcomers.len() >= served
         })
     }
 }
@@ -256,8 +263,7 @@ impl<T> Admission<T> {
 
 impl<T> State<T> {
     fn line(&mut self, owner: Owner) -> &mut Line<T> {
-        let empty = || Line { held: 0, begun: VecDeque::new(), newcomers: VecDeque::new() };
-        self.lines.entry(owner).or_insert_with(empty)
+        self.lines.entry(owner).or_insert_with(Line::new)
     }
 
     fn nobody_waits(&self, owner: Owner) -> bool {
@@ -292,8 +298,9 @@ impl<T> State<T> {
         self.waiting += usize::from(!has_begun);
         let ticket = self.last_ticket;
         let line = self.line(owner);
+        let waiter = Waiter { ticket, since: Instant::now(), served_before: line.served, place };
         let waiters = if has_begun { &mut line.begun } else { &mut line.newcomers };
-        waiters.push_back(Waiter { ticket, since: Instant::now(), ahead: waiters.len(), place });
+        waiters.push_back(waiter);
         ticket
     }
 
@@ -306,9 +313,14 @@ impl<T> State<T> {
     /// The first of an owner whose turn has been taken out of the row.
     fn pop_waiter(&mut self, owner: Owner) -> Option<Waiter<T>> {
         let line = self.lines.get_mut(&owner)?;
-        let newcomers = line.newcomers.len();
-        let waiter = line.begun.pop_front().or_else(|| line.newcomers.pop_front())?;
-        self.waiting -= newcomers - line.newcomers.len();
+        let waiter = if let Some(begun) = line.begun.pop_front() {
+            begun
+        } else {
+            let newcomer = line.newcomers.pop_front()?;
+            line.served += 1;
+            self.waiting -= 1;
+            newcomer
+        };
         if !line.is_empty() {
             self.turns.push_back(owner);
         }
