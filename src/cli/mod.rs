@@ -60,8 +60,15 @@ impl From<Error> for Failure {
 ///
 /// # Errors
 /// [`Failure`], one line that says what to do.
-pub async fn run(cli: Cli) -> Result<(), Failure> {
+pub fn run(cli: Cli) -> Result<(), Failure> {
     let loaded = load(&cli)?;
+    let threads = loaded.config.threads;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    runtime.block_on(execute(cli, loaded))
+}
+
+async fn execute(cli: Cli, loaded: Loaded) -> Result<(), Failure> {
     match cli.command {
         None | Some(Command::Serve(_)) => Box::pin(serve::run(loaded)).await,
         Some(Command::Migrate(arguments)) => migrate::run(loaded.config, &arguments).await,

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -35,6 +36,24 @@ impl DatabaseUrl {
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         self.sqlite
+    }
+
+    /// Whether it takes its share of this machine: the embedded one, and a server behind a loopback
+    /// address or a socket in the file system.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        let Ok(url) = Url::parse(self.expose()) else { return self.sqlite };
+        // A parameter names the folder of the socket.
+        let socket =
+            url.query_pairs().any(|(name, value)| name == "host" && value.starts_with('/'));
+        let is_loopback = match url.host_str() {
+            None | Some("" | "localhost") => true,
+            Some(host) => host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback()),
+        };
+        self.sqlite || socket || is_loopback
     }
 
     /// All of it, for the connection alone.
@@ -127,6 +146,22 @@ mod tests {
 
     fn url(text: &str) -> DatabaseUrl {
         text.parse().expect(text)
+    }
+
+    #[test]
+    fn whether_it_is_on_this_machine() {
+        for here in [
+            "sqlite://boards.db",
+            "postgres://me@127.0.0.1/boards",
+            "postgres://me@[::1]:5433/boards",
+            "postgres://localhost/boards",
+            "postgresql:///boards?host=/run/postgresql",
+        ] {
+            assert!(url(here).is_on_this_machine(), "{here}");
+        }
+        for elsewhere in ["postgres://db.example/boards", "postgres://10.0.0.1/boards"] {
+            assert!(!url(elsewhere).is_on_this_machine(), "{elsewhere}");
+        }
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long a connection stays open without a request.
     pub keep_alive: Duration,
+    /// Threads that answer requests.
+    pub threads: usize,
     /// Whether clients may ask for the schema.
     pub introspection: bool,
     /// Whether `GraphiQL` is served.
@@ -268,6 +270,7 @@ impl Config {
         let data_dir: PathBuf = reader.value("data_dir")?;
         let database_url = reader.optional("database_url", str::parse)?;
         let storage_url = reader.optional("storage_url", str::parse)?;
+        let database_url = database_url.unwrap_or_else(|| DatabaseUrl::embedded(&data_dir));
         Ok(Self {
             api_host: reader.required("api_host", host)?,
             api_port: reader.number("api_port")?,
@@ -280,10 +283,13 @@ impl Config {
             max_connections: reader.number("max_connections")?,
             header_timeout: seconds(reader, "header_timeout_seconds")?,
             keep_alive: seconds(reader, "keep_alive_seconds")?,
+            threads: reader
+                .optional_number("threads")?
+                .unwrap_or_else(|| threads_beside(&database_url)),
             introspection: reader.switch("introspection")?,
             playground: reader.switch("playground")?,
 
-            database_url: database_url.unwrap_or_else(|| DatabaseUrl::embedded(&data_dir)),
+            database_url,
             storage_url: storage_url.unwrap_or_else(|| StorageUrl::under(&data_dir)),
             data_dir,
             database_max_connections: reader
@@ -429,6 +435,13 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .map(move |(name, value)| (text(name), text(value)))
         .filter(|(name, _)| name.starts_with(setting::PREFIX))
+}
+
+/// A request costs the database about as much as it costs the server, so that each gets half of the cores
+/// that they share.
+fn threads_beside(database: &DatabaseUrl) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if database.is_on_this_machine() { cores.div_ceil(2) } else { cores }
 }
 
 /// Databases do little more at once than there are cores; the others wait for disks and networks.

@@ -46,6 +46,8 @@ pub(super) const ROWS: &[Row] = &[
         "How long a client may take from connecting to the end of the headers of its first request"),
     row(Server, "KEEP_ALIVE_SECONDS", Value("75"), Number(1, 3600),
         "How long a connection stays open without a request; longer than a reverse proxy keeps its own"),
+    row(Server, "THREADS", Derived("half of the cores where the database is on this machine, else all"), Number(1, 1024),
+        "Threads that answer requests. A database on the same machine needs the other cores, and threads that wait for them hold each other up"),
     row(Server, "INTROSPECTION", Value("true"), Switch,
         "Whether clients may ask for the schema"),
     row(Server, "PLAYGROUND", Value("true"), Switch,

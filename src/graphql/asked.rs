@@ -1,8 +1,12 @@
 //! How much of rows an operation asks for, by the fields that it selects in them, in fragments too.
 
-use async_graphql::{Context, Lookahead, SelectionField};
+use async_graphql::{Context, Lookahead, Name, SelectionField, Value};
 
-use crate::store::{BoardParts, GenerationParts, UserParts};
+use super::{access::may, arguments::page};
+use crate::{
+    domain::{Page, TokenScope},
+    store::{BoardParts, ContentsAsked, GenerationParts, UserParts},
+};
 
 /// Of the boards that the field shows.
 pub(super) fn of_boards(context: &Context<'_>) -> BoardParts {
@@ -29,9 +33,46 @@ pub(super) fn of_boards(context: &Context<'_>) -> BoardParts {
     BoardParts { details, owner: of_user(&boards.field("owner")) }
 }
 
+/// What is on the board that the field shows. What is asked for twice, or may not be read, is left to the
+/// fields that show it.
+pub(super) fn on_board(context: &Context<'_>) -> ContentsAsked {
+    let board = context.look_ahead();
+    let only = |name: &str| {
+        let mut fields = board.selection_fields();
+        let [field] = fields.as_mut_slice() else { return None };
+        let mut found = field.selection_set().filter(|inner| inner.name() == name);
+        found.next().filter(|_| found.next().is_none())
+    };
+    let members = only("members").filter(|_| may(context, TokenScope::BoardsRead)).is_some()
+        && of_user(&board.field("members").field("user")) != Some(UserParts::Profile);
+    let generations = only("generations").filter(|_| may(context, TokenScope::GenerationsRead));
+    let generations = generations.and_then(|field| {
+        let page = page_of(&field.arguments().ok()?)?;
+        Some((page, of_generation_fields(&board.field("generations"))))
+    });
+    ContentsAsked { members, generations }
+}
+
+/// The page that arguments of `Board.generations` mean; none where they are not good.
+fn page_of(arguments: &[(Name, Value)]) -> Option<Page> {
+    let number = |name: &str| {
+        let value = arguments.iter().find(|(given, _)| given == name).map(|(_, value)| value);
+        match value {
+            None => Some(None),
+            Some(Value::Null) => None,
+            Some(Value::Number(number)) => Some(Some(i32::try_from(number.as_i64()?).ok()?)),
+            Some(_) => None,
+        }
+    };
+    page(Some(number("limit")?.unwrap_or(50)), Some(number("offset")?.unwrap_or(0)), 50).ok()
+}
+
 /// Of the generations that the field shows.
 pub(super) fn of_generations(context: &Context<'_>) -> GenerationParts {
-    let generations = context.look_ahead();
+    of_generation_fields(&context.look_ahead())
+}
+
+fn of_generation_fields(generations: &Lookahead<'_>) -> GenerationParts {
     let fields = generations.selection_fields();
     let details = names(fields.clone()).any(|name| {
         !matches!(

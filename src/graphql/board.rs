@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result, Value};
+use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object, Result};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -17,19 +17,20 @@ use super::{
     auditing::Trail,
     connection::{CountedConnection, Total, Walk, page_cost},
     generation::{GenerationFields, GenerationObject},
-    lean::{Fields, Lean, LeanList, Place, Resolved, list_each, one_each, shown},
-    loader::{GenerationsIn, MembersIn, MembersOf, PageOf, load_list, load_window},
+    lean::{Fields, Lean, LeanList, Place, Resolved, list_each, one_each, shown, stored},
+    loader::{GenerationsIn, MembersIn, MembersOf, PageOf, load_list, load_window, spent},
     member::{MemberFields, MemberObject},
     session::Session,
     user::{UserFields, UserObject},
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{BoardId, CursorList, PageRequest, Permission, TokenScope, UserId, Validator},
+    domain::{BoardId, CursorList, Page, PageRequest, Permission, TokenScope, UserId, Validator},
     error::Error,
     jobs,
     store::{
-        Board, BoardChanges, GenerationPage, GenerationWindow, MemberWindow, NewBoard, UserParts,
+        Board, BoardChanges, Generation, GenerationPage, GenerationParts, GenerationWindow,
+        MemberWindow, Membership, NewBoard, UserParts,
     },
 };
 
@@ -68,6 +69,21 @@ impl From<Board> for BoardObject {
 }
 
 impl BoardFields {
+    /// The members, where they were read with the board.
+    fn members_read(&self, parts: UserParts) -> Option<Arc<Vec<Arc<Membership>>>> {
+        self.board.contents.members.clone().filter(|_| parts == UserParts::Face)
+    }
+
+    /// The generations on a page, where they were read with the board.
+    fn generations_read(
+        &self,
+        page: Page,
+        parts: GenerationParts,
+    ) -> Option<Arc<Vec<Arc<Generation>>>> {
+        let read = self.board.contents.generations.as_ref()?;
+        (read.page == page && read.parts == parts).then(|| Arc::clone(&read.rows))
+    }
+
     fn walk(&self, context: &Context<'_>, list: CursorList) -> Result<Walk, Error> {
         Walk::new(context, (list, self.board.tenant), &self.board.id.0.to_string())
     }
@@ -112,13 +128,13 @@ impl BoardFields {
     }
 
     /// Settings of the front end, a JSON object.
-    async fn settings(&self) -> Json<&serde_json::Value> {
-        Json(&self.board.settings)
+    async fn settings(&self) -> Json<serde_json::Value> {
+        Json(self.board.settings.value())
     }
 
     /// Data of integrations, a JSON object.
-    async fn metadata(&self) -> Json<&serde_json::Value> {
-        Json(&self.board.metadata)
+    async fn metadata(&self) -> Json<serde_json::Value> {
+        Json(self.board.metadata.value())
     }
 
     /// When the board was created.
@@ -151,7 +167,10 @@ impl BoardFields {
         }
         let parts = asked::of_user(&context.look_ahead().field("user"));
         let parts = parts.unwrap_or(UserParts::Face);
-        let members = load_list(context, MembersOf(self.board.id, parts)).await?;
+        let members = match self.members_read(parts) {
+            Some(members) => spent(context, members)?,
+            None => load_list(context, MembersOf(self.board.id, parts)).await?,
+        };
         Ok(members.iter().cloned().map(MemberObject::from).collect())
     }
 
@@ -171,9 +190,14 @@ impl BoardFields {
         if !self.visible {
             return Ok(LeanList::default());
         }
-        let page = GenerationPage { board: self.board.id, page };
-        let key = PageOf(page, asked::of_generations(context));
-        let generations = load_list(context, key).await?;
+        let parts = asked::of_generations(context);
+        let generations = match self.generations_read(page, parts) {
+            Some(generations) => spent(context, generations)?,
+            None => {
+                let page = GenerationPage { board: self.board.id, page };
+                load_list(context, PageOf(page, parts)).await?
+            }
+        };
         Ok(generations.iter().cloned().map(GenerationObject::from).collect())
     }
 
@@ -250,22 +274,22 @@ impl BoardFields {
 }
 
 impl Fields for BoardFields {
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+    fn at_hand(&self, context: &Context<'_>, text: &mut Vec<u8>) -> bool {
         match context.item.node.name.node.as_str() {
-            "id" => shown(self.id(context)),
-            "tenantId" => shown(self.tenant_id(context)),
-            "ownerId" => shown(self.owner_id(context)),
-            "title" => shown(self.title(context)),
-            "description" => shown(self.description(context)),
-            "isPublic" => shown(self.is_public(context)),
-            "settings" => shown(self.settings(context)),
-            "metadata" => shown(self.metadata(context)),
-            "createdAt" => shown(self.created_at(context)),
-            "updatedAt" => shown(self.updated_at(context)),
+            "id" => shown(self.id(context), text),
+            "tenantId" => shown(self.tenant_id(context), text),
+            "ownerId" => shown(self.owner_id(context), text),
+            "title" => shown(self.title(context), text),
+            "description" => shown(self.description(context), text),
+            "isPublic" => shown(self.is_public(context), text),
+            "settings" => stored(&self.board.settings, text),
+            "metadata" => stored(&self.board.metadata, text),
+            "createdAt" => shown(self.created_at(context), text),
+            "updatedAt" => shown(self.updated_at(context), text),
             "generationCount" if may(context, TokenScope::GenerationsRead) => {
-                shown(self.generation_count(context))
+                shown(self.generation_count(context), text)
             }
-            _ => None,
+            _ => false,
         }
     }
 
@@ -283,6 +307,13 @@ impl Fields for BoardFields {
             {
                 let parts = asked::of_user(&context.look_ahead().field("user"));
                 let parts = parts.unwrap_or(UserParts::Face);
+                let read: Option<Vec<_>> =
+                    boards.clone().map(|board| board.members_read(parts)).collect();
+                if let Some(read) = read {
+                    let members = |list| Ok(MemberFields::of_list(&spent(context, list)?));
+                    let read = read.into_iter().map(members).collect();
+                    return list_each(places, std::future::ready(read));
+                }
                 let keys = boards.map(|board| MembersOf(board.board.id, parts)).collect();
                 list_each(places, MemberFields::load_each(context, keys))
             }
@@ -311,7 +342,7 @@ impl BoardQueries {
         #[graphql(desc = "Id of the board.")] id: Uuid,
     ) -> Result<Option<BoardObject>> {
         Ok(Session::scope_of(context)?
-            .board(id.into(), asked::of_boards(context))
+            .board_with(id.into(), asked::of_boards(context), asked::on_board(context))
             .await?
             .map(BoardObject::from))
     }

@@ -14,10 +14,19 @@ use async_graphql::{
     },
 };
 
-use super::shapes::Shapes;
+use super::{
+    json::{self, AnswerForm},
+    shapes::Shapes,
+};
 
 /// The fields of an object in an answer, in their order.
-pub(super) struct Plan(Vec<PlannedField>);
+pub(super) struct Plan {
+    fields: Vec<PlannedField>,
+    /// Whether an object is asked for more than once, here or further down, so that what is found for one
+    /// of them is joined to what is found for the other; or so many fields of one that the library is
+    /// left to show them.
+    joins: bool,
+}
 
 struct PlannedField {
     key: Name,
@@ -57,7 +66,12 @@ impl Plan {
 
     /// How many fields it has, inner ones too.
     pub(super) fn size(&self) -> usize {
-        self.0.iter().map(|field| 1 + field.expected.size()).sum()
+        self.fields.iter().map(|field| 1 + field.expected.size()).sum()
+    }
+
+    /// In which form the parts of its answer may stand: what is joined is joined as values.
+    pub(super) fn form(&self, wanted: AnswerForm) -> AnswerForm {
+        if self.joins { AnswerForm::Values } else { wanted }
     }
 
     /// Brings an answer into shape.
@@ -65,10 +79,11 @@ impl Plan {
         let executed = response.errors.is_empty()
             || response.data != Value::Null
             || response.errors.iter().any(|error| !error.path.is_empty());
-        if !executed || self.holds(&response.data) {
+        if !executed || (response.errors.is_empty() && self.holds(&response.data)) {
             return;
         }
-        let data = std::mem::take(&mut response.data);
+        let mut data = std::mem::take(&mut response.data);
+        json::read_written(&mut data);
         let completion = Completion { errors: &response.errors };
         let completed = completion.object(data, self, &mut Vec::new());
         response.data = completed.unwrap_or(Value::Null);
@@ -79,9 +94,9 @@ impl Plan {
     /// Whether a value has this form already.
     fn holds(&self, value: &Value) -> bool {
         let Value::Object(present) = value else { return false };
-        present.len() == self.0.len()
+        present.len() == self.fields.len()
             && self
-                .0
+                .fields
                 .iter()
                 .zip(present)
                 .all(|(field, (key, value))| field.key == *key && field.expected.holds(value))
@@ -93,9 +108,22 @@ impl Expected {
         match (&self.kind, value) {
             (_, Value::Null) => self.nullable,
             (Kind::Leaf, _) => true,
+            // Whoever writes a part goes by what was asked for, and leaves nothing out without an error.
+            (_, Value::Binary(text)) => {
+                debug_assert!(self.holds(&json::parsed(text)), "{}", text.escape_ascii());
+                true
+            }
             (Kind::Object(plan), value) => plan.holds(value),
             (Kind::List(item), Value::List(values)) => values.iter().all(|value| item.holds(value)),
             (Kind::List(_), _) => false,
+        }
+    }
+
+    fn joins(&self) -> bool {
+        match &self.kind {
+            Kind::Leaf => false,
+            Kind::Object(plan) => plan.joins,
+            Kind::List(item) => item.joins(),
         }
     }
 
@@ -118,7 +146,12 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn object(&self, type_name: &str, selections: &[&'a SelectionSet]) -> Plan {
         let shape = self.shapes.fields(type_name);
-        let planned = self.collect(selections).into_iter().map(|(key, fields)| {
+        let collected = self.collect(selections);
+        let is_object = |field: &&Field| !field.selection_set.node.items.is_empty();
+        let joins =
+            collected.values().any(|fields| fields.len() > 1 && fields.iter().any(is_object));
+        let joins = joins || collected.len() > json::FIELDS_MAX;
+        let planned = collected.into_iter().map(|(key, fields)| {
             let name = fields[0].name.node.as_str();
             let inner: Vec<_> = fields.iter().map(|field| &field.selection_set.node).collect();
             let expected = match shape.and_then(|fields| fields.get(name)) {
@@ -127,7 +160,9 @@ impl<'a> Planner<'a> {
             };
             PlannedField { key, expected }
         });
-        Plan(planned.collect())
+        let fields: Vec<PlannedField> = planned.collect();
+        let joins = joins || fields.iter().any(|field| field.expected.joins());
+        Plan { fields, joins }
     }
 
     fn expected(&self, field_type: &Type, selections: &[&'a SelectionSet]) -> Expected {
@@ -238,15 +273,15 @@ impl Completion<'_> {
             Value::Null if self.failed_below(path) => IndexMap::new(),
             other => return Ok(other),
         };
-        let keys = plan.0.iter().map(|field| &field.key);
-        if present.len() == plan.0.len() && present.keys().eq(keys) {
-            for (field, value) in plan.0.iter().zip(present.values_mut()) {
+        let keys = plan.fields.iter().map(|field| &field.key);
+        if present.len() == plan.fields.len() && present.keys().eq(keys) {
+            for (field, value) in plan.fields.iter().zip(present.values_mut()) {
                 *value = self.field(std::mem::take(value), field, path)?;
             }
             return Ok(Value::Object(present));
         }
-        let mut complete = IndexMap::with_capacity(plan.0.len());
-        for field in &plan.0 {
+        let mut complete = IndexMap::with_capacity(plan.fields.len());
+        for field in &plan.fields {
             let value = present.swap_remove(&field.key).unwrap_or_default();
             complete.insert(field.key.clone(), self.field(value, field, path)?);
         }
@@ -311,6 +346,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::graphql::json::text;
 
     const SDL: &str = "
         type Query { me: User, boards: [Board!]!, maybe: [Board] }
@@ -385,6 +421,50 @@ mod tests {
             &[&["boards"]],
         );
         assert_eq!(answer, Json::Null);
+    }
+
+    #[test]
+    fn what_is_written_is_read_where_something_failed() {
+        let query = "{ boards { id } me { name best { title } } }";
+        let document = parse_query(query).expect("a document");
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        let variables = Variables::default();
+        let plan = Plan::of(&Shapes::of(SDL), &document, &operation.node, &variables);
+        let data = |me: &str| {
+            let members = [("boards", r#"[{"id":1}]"#), ("me", me)];
+            let written = |(name, json): (&str, &str)| (Name::new(name), text(json.into()));
+            Value::Object(members.into_iter().map(written).collect())
+        };
+        let mut response = Response::new(data(r#"{"name":"n","best":{"title":null}}"#));
+        plan.complete(&mut response);
+        assert_eq!(response.data, data(r#"{"name":"n","best":{"title":null}}"#));
+
+        let mut error = ServerError::new("no", None);
+        error.path = ["me", "name"].map(|name| PathSegment::Field(name.to_owned())).to_vec();
+        response.errors = vec![error];
+        plan.complete(&mut response);
+        let expected = json!({
+            "boards": [{ "id": 1 }], "me": { "name": "n", "best": { "title": null } }
+        });
+        assert_eq!(response.data.into_json().expect("JSON"), expected);
+    }
+
+    #[test]
+    fn what_is_asked_for_twice_is_joined_as_values() {
+        let form = |query: &str| {
+            let document = parse_query(query).expect("a document");
+            let (_, operation) = document.operations.iter().next().expect("an operation");
+            let variables = Variables::default();
+            let plan = Plan::of(&Shapes::of(SDL), &document, &operation.node, &variables);
+            plan.form(AnswerForm::Text)
+        };
+        assert_eq!(form("{ me { id } mine: me { id } }"), AnswerForm::Text);
+        assert_eq!(form("{ me { id name ...F } } fragment F on User { id }"), AnswerForm::Text);
+        assert_eq!(form("{ me { id } me { name } }"), AnswerForm::Values);
+        assert_eq!(
+            form("{ me { best { id } ...F } } fragment F on User { best { title } }"),
+            AnswerForm::Values
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::{
     document::{Document, Documents},
     error::{present, request_error},
     gate::Passage,
+    json::AnswerForm,
     label::RequestLabel,
     omission::omit_absent,
     persisted::{self, NamedHash, PersistedQueries},
@@ -78,6 +79,8 @@ pub struct Circumstances {
     pub meter: Meter,
     /// Takes the name of the operation.
     pub label: RequestLabel,
+    /// What whoever asked can read.
+    pub form: AnswerForm,
 }
 
 /// An operation that runs.
@@ -200,6 +203,7 @@ impl Engine {
             return Err(presented(refused, &self.0.limits));
         }
         let plan = document.plan(&self.0.shapes, name.as_deref(), &variables);
+        let form = plan.as_ref().map_or(AnswerForm::Values, |plan| plan.form(of.form));
         let run = Run {
             plan,
             auditor: Arc::clone(&auditor),
@@ -207,7 +211,7 @@ impl Engine {
             limits: self.0.limits,
         };
         let mut request = Request::new("").variables(variables);
-        request = of.session.attach(request, &run.batches).data(auditor.trail());
+        request = of.session.attach(request, &run.batches).data(auditor.trail()).data(form);
         let shapes = Arc::clone(&self.0.shapes);
         request = request.data(Passage { shapes, document, session: of.session, auditor });
         request.operation_name = name;

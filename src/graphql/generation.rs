@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Json, Object, Result, SimpleObject, Value};
+use async_graphql::{Context, InputObject, Json, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::{
     auditing::Trail,
     board::{BoardFields, BoardObject},
     connection::{CountedConnection, Total, Walk, page_cost},
-    lean::{Fields, Lean, LeanList, Place, Resolved, one_each, shown},
+    lean::{Fields, Lean, LeanList, Place, Resolved, one_each, shown, stored},
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
     loader::{BoardById, LineageOf, TagsOf, load, load_each, load_list},
     session::Session,
@@ -120,18 +120,19 @@ impl GenerationFields {
                 metadata: Json(file.get("metadata").cloned().unwrap_or_else(|| json!({}))),
             })
         };
-        let files = self.0.additional_files.as_array();
+        let files = self.0.additional_files.value();
+        let files = files.as_array();
         Ok(files.map(|files| files.iter().filter_map(file).collect()).unwrap_or_default())
     }
 
     /// Parameters as they were sent.
-    async fn input_params(&self) -> Json<&serde_json::Value> {
-        Json(&self.0.input_params)
+    async fn input_params(&self) -> Json<serde_json::Value> {
+        Json(self.0.input_params.value())
     }
 
     /// Facts about the artifact: width, height, duration, content type, …
-    async fn output_metadata(&self) -> Json<&serde_json::Value> {
-        Json(&self.0.output_metadata)
+    async fn output_metadata(&self) -> Json<serde_json::Value> {
+        Json(self.0.output_metadata.value())
     }
 
     /// Id of the job at the provider.
@@ -251,27 +252,27 @@ impl GenerationFields {
 }
 
 impl Fields for GenerationFields {
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+    fn at_hand(&self, context: &Context<'_>, text: &mut Vec<u8>) -> bool {
         match context.item.node.name.node.as_str() {
-            "id" => shown(self.id(context)),
-            "tenantId" => shown(self.tenant_id(context)),
-            "boardId" => shown(self.board_id(context)),
-            "userId" => shown(self.user_id(context)),
-            "generatorName" => shown(self.generator_name(context)),
-            "artifactType" => shown(self.artifact_type(context)),
-            "storageUrl" => shown(self.storage_url(context)),
-            "thumbnailUrl" => shown(self.thumbnail_url(context)),
-            "inputParams" => shown(self.input_params(context)),
-            "outputMetadata" => shown(self.output_metadata(context)),
-            "externalJobId" => shown(self.external_job_id(context)),
-            "status" => shown(self.status(context)),
-            "progress" => shown(self.progress(context)),
-            "errorMessage" => shown(self.error_message(context)),
-            "startedAt" => shown(self.started_at(context)),
-            "completedAt" => shown(self.completed_at(context)),
-            "createdAt" => shown(self.created_at(context)),
-            "updatedAt" => shown(self.updated_at(context)),
-            _ => None,
+            "id" => shown(self.id(context), text),
+            "tenantId" => shown(self.tenant_id(context), text),
+            "boardId" => shown(self.board_id(context), text),
+            "userId" => shown(self.user_id(context), text),
+            "generatorName" => shown(self.generator_name(context), text),
+            "artifactType" => shown(self.artifact_type(context), text),
+            "storageUrl" => shown(self.storage_url(context), text),
+            "thumbnailUrl" => shown(self.thumbnail_url(context), text),
+            "inputParams" => stored(&self.0.input_params, text),
+            "outputMetadata" => stored(&self.0.output_metadata, text),
+            "externalJobId" => shown(self.external_job_id(context), text),
+            "status" => shown(self.status(context), text),
+            "progress" => shown(self.progress(context), text),
+            "errorMessage" => shown(self.error_message(context), text),
+            "startedAt" => shown(self.started_at(context), text),
+            "completedAt" => shown(self.completed_at(context), text),
+            "createdAt" => shown(self.created_at(context), text),
+            "updatedAt" => shown(self.updated_at(context), text),
+            _ => false,
         }
     }
 
@@ -569,9 +570,10 @@ async fn queue_again(
     let request = jobs::GenerationRequest {
         generator_name: source.generator_name.clone(),
         artifact_type: None,
-        input_params: source.input_params.clone(),
+        input_params: source.input_params.value(),
         metadata: source
             .output_metadata
+            .value()
             .get("metadata")
             .and_then(serde_json::Value::as_object)
             .cloned()

@@ -1,37 +1,36 @@
 //! Objects whose fields are mostly at hand. The library makes a boxed future of every field of every
-//! object and runs them side by side. Here the objects of a list are resolved together, field by
-//! field: what waits for nothing is shown at once, and what is read for all of them is waited for once.
+//! object, runs them side by side and keeps each value until the answer is written. Here the objects of
+//! a list are written together, as the JSON text that the answer will hold: what waits for nothing is
+//! written at once, and what is read for all of them is waited for once and put into its places.
 
 use std::borrow::Cow;
 
 use async_graphql::{
-    Context, ContextSelectionSet, Json, Name, OutputType, Positioned, ServerError, ServerResult,
-    Value,
-    indexmap::IndexMap,
-    parser::types::{Field, Selection},
+    Context, ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value,
+    parser::types::Field,
     registry::Registry,
     resolver_utils::{ContainerType, resolve_container, resolve_list},
 };
-use chrono::{DateTime, Utc};
+use bytes::Bytes;
 use futures_util::{
     FutureExt,
     future::{self, BoxFuture},
 };
-use uuid::Uuid;
 
-use super::{
-    arguments::{ArtifactType, BoardRole, GenerationStatus},
-    people::TenantRole,
+use super::json::{self, AnswerForm, Shown};
+use crate::{
+    error::{Error, Result},
+    store::StoredJson,
 };
-use crate::error::{Error, Result};
 
 const TYPE_NAME_FIELD: &str = "__typename";
 
 /// The fields of an object type.
 pub(super) trait Fields: ContainerType + Sized {
-    /// What the field shows, if it waits for nothing. Whatever is not at hand, and whatever the caller
-    /// may not read, is left to the library.
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value>;
+    /// Writes what the field shows, if it waits for nothing. Whatever is not at hand, and whatever the
+    /// caller may not read, is left to the library. Where in the answer the object stands is not known
+    /// here: `context` is that of the field in the first of the objects.
+    fn at_hand(&self, context: &Context<'_>, text: &mut Vec<u8>) -> bool;
 
     /// What the field shows for each of the objects, if it is read for all of them together.
     fn together<'a>(_places: &'a [Place<'a, Self>]) -> Option<BoxFuture<'a, Vec<Resolved>>> {
@@ -44,7 +43,6 @@ pub(super) type Resolved = ServerResult<Option<Value>>;
 
 /// A field of an object.
 pub(super) struct Place<'a, T> {
-    row: usize,
     pub(super) object: &'a T,
     pub(super) context: Context<'a>,
 }
@@ -91,12 +89,12 @@ impl<T: Fields> OutputType for Lean<T> {
         context: &ContextSelectionSet<'_>,
         _field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let Some(fields) = plain_fields(&context.item.node.items) else {
+        let Some(fields) = json::plain_fields(context.query_env, &context.item.node.items) else {
             return resolve_container(context, &self.0).await;
         };
         let row = [(&self.0, context.clone())];
-        let values = resolve(&row, &fields).await;
-        Ok(values.into_iter().next().unwrap_or_default())
+        let objects = write(&row, &fields).await;
+        Ok(in_form(context, objects.text))
     }
 }
 
@@ -118,94 +116,154 @@ impl<T: Fields> OutputType for LeanList<T> {
         context: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let Some(fields) = plain_fields(&context.item.node.items) else {
+        let Some(fields) = json::plain_fields(context.query_env, &context.item.node.items) else {
             return resolve_list(context, field, &self.0, Some(self.0.len())).await;
         };
         let rows = self.0.iter().enumerate();
         let rows: Vec<Row<'_, T>> =
             rows.map(|(index, object)| (&object.0, context.with_index(index))).collect();
-        Ok(Value::List(resolve(&rows, &fields).await))
+        let objects = write(&rows, &fields).await;
+        Ok(in_form(context, objects.list(0..rows.len())))
     }
 }
 
-/// The selected fields, if nothing else is selected and none twice; `@skip` and `@include` have been
-/// applied.
-fn plain_fields(selections: &[Positioned<Selection>]) -> Option<Vec<&Positioned<Field>>> {
-    let mut fields: Vec<&Positioned<Field>> = Vec::with_capacity(selections.len());
-    for selection in selections {
-        let Selection::Field(field) = &selection.node else { return None };
-        let key = &field.node.response_key().node;
-        let is_repeated = fields.iter().any(|other| other.node.response_key().node == *key);
-        if is_repeated || !field.node.directives.is_empty() {
-            return None;
-        }
-        fields.push(field);
+/// The text as the answer takes it.
+fn in_form(context: &ContextSelectionSet<'_>, text: Vec<u8>) -> Value {
+    match context.data_opt::<AnswerForm>() {
+        Some(AnswerForm::Text) => json::text(text),
+        _ => json::parsed(&text),
     }
-    Some(fields)
 }
 
 /// An object and where it stands in the answer.
 type Row<'a, T> = (&'a T, ContextSelectionSet<'a>);
 
-/// The values of objects of which the same is selected. Boxed, so that objects which hold each other
-/// have a type.
-fn resolve<'a, T: Fields>(
+/// Objects that were written one behind the other.
+struct Written {
+    text: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Written {
+    /// The text of some of them, with commas between them.
+    fn range(&self, rows: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        let end = |row: usize| self.ends.get(row).copied().unwrap_or(self.text.len());
+        let start = rows.start.checked_sub(1).map_or(0, |before| end(before) + 1);
+        match rows.end.checked_sub(1) {
+            Some(last) if !rows.is_empty() => start..end(last),
+            _ => 0..0,
+        }
+    }
+
+    /// Some of them as a list.
+    fn list(&self, rows: std::ops::Range<usize>) -> Vec<u8> {
+        let objects = self.text.get(self.range(rows)).unwrap_or_default();
+        [b"[".as_slice(), objects, b"]"].concat()
+    }
+}
+
+/// A value that is to be put into the text.
+struct Gap {
+    row: usize,
+    column: usize,
+    at: usize,
+}
+
+/// Writes objects of which the same is selected, with commas between them. Boxed, so that objects which
+/// hold each other have a type.
+fn write<'a, T: Fields>(
     rows: &'a [Row<'a, T>],
     fields: &'a [&'a Positioned<Field>],
-) -> BoxFuture<'a, Vec<Value>> {
-    let keys = fields.iter().map(|field| field.node.response_key().node.clone());
-    let empty: IndexMap<Name, Value> = keys.map(|key| (key, Value::Null)).collect();
-    let mut objects = vec![empty; rows.len()];
-    let mut waiting = Vec::new();
-    for (column, field) in fields.iter().enumerate() {
-        let left = show_at_hand(rows, field, column, &mut objects);
-        if !left.is_empty() {
-            waiting.push((column, left));
-        }
+) -> BoxFuture<'a, Written> {
+    let (written, gaps) = write_at_hand(rows, fields);
+    if gaps.is_empty() {
+        return future::ready(written).boxed();
     }
-    if waiting.is_empty() {
-        return future::ready(objects.into_iter().map(Value::Object).collect()).boxed();
+    let environment = rows.first().map(|(_, context)| context.query_env);
+    let mut columns: Vec<(Vec<Place<'a, T>>, Vec<usize>)> = Vec::new();
+    columns.resize_with(fields.len(), Default::default);
+    for (index, gap) in gaps.iter().enumerate() {
+        let (Some((object, context)), Some(field)) = (rows.get(gap.row), fields.get(gap.column))
+        else {
+            continue;
+        };
+        let (places, indices) = &mut columns[gap.column];
+        places.push(Place { object, context: context.with_field(field) });
+        indices.push(index);
     }
+    columns.retain(|(places, _)| !places.is_empty());
     async move {
-        let reads = waiting.iter().map(|(_, places)| read(places));
+        let reads = columns.iter().map(|(places, _)| read(places));
         let resolved = future::join_all(reads).await;
-        for ((column, places), resolved) in waiting.iter().zip(resolved) {
-            for (place, resolved) in places.iter().zip(resolved) {
-                set(&mut objects, place.row, *column, kept(&place.context, resolved));
+        let mut values = vec![Value::Null; gaps.len()];
+        for ((places, indices), resolved) in columns.iter().zip(resolved) {
+            for ((place, index), resolved) in places.iter().zip(indices).zip(resolved) {
+                values[*index] = kept(&place.context, resolved);
             }
         }
-        objects.into_iter().map(Value::Object).collect()
+        let selections =
+            |column: usize| fields.get(column).map(|field| &field.node.selection_set.node);
+        filled(&written, &gaps, |index, text| {
+            let (gap, value) = (&gaps[index], &values[index]);
+            let selected = selections(gap.column).map_or(&[][..], |set| &set.items);
+            json::write_selected(value, (environment, selected), text);
+        })
     }
     .boxed()
 }
 
-/// Shows a field where it is at hand, and tells where it is not.
-fn show_at_hand<'a, T: Fields>(
-    rows: &'a [Row<'a, T>],
-    field: &'a Positioned<Field>,
-    column: usize,
-    objects: &mut [IndexMap<Name, Value>],
-) -> Vec<Place<'a, T>> {
-    let mut left = Vec::new();
-    for (row, &(object, ref context)) in rows.iter().enumerate() {
-        let context = context.with_field(field);
-        let value = if field.node.name.node == TYPE_NAME_FIELD {
-            Some(Value::String(T::type_name().into_owned()))
-        } else {
-            object.at_hand(&context)
-        };
-        match value {
-            Some(value) => set(objects, row, column, value),
-            None => left.push(Place { row, object, context }),
+/// Writes what is at hand, and tells where something is missing.
+fn write_at_hand<T: Fields>(
+    rows: &[Row<'_, T>],
+    fields: &[&Positioned<Field>],
+) -> (Written, Vec<Gap>) {
+    let mut written = Written { text: Vec::new(), ends: Vec::with_capacity(rows.len()) };
+    let mut gaps = Vec::new();
+    let Some((_, first)) = rows.first() else { return (written, gaps) };
+    let columns: Vec<_> =
+        fields.iter().map(|field| (json::key(field), first.with_field(field))).collect();
+    let text = &mut written.text;
+    for (row, (object, _)) in rows.iter().enumerate() {
+        for (column, (key, context)) in columns.iter().enumerate() {
+            text.push(if column == 0 { b'{' } else { b',' });
+            text.extend_from_slice(key);
+            if context.item.node.name.node == TYPE_NAME_FIELD {
+                T::type_name().as_ref().show(text);
+            } else {
+                let at = text.len();
+                if !object.at_hand(context, text) {
+                    text.truncate(at);
+                    gaps.push(Gap { row, column, at });
+                }
+            }
+        }
+        text.push(b'}');
+        written.ends.push(text.len());
+        if row + 1 < rows.len() {
+            text.push(b',');
         }
     }
-    left
+    (written, gaps)
 }
 
-fn set(objects: &mut [IndexMap<Name, Value>], row: usize, column: usize, value: Value) {
-    if let Some((_, slot)) = objects.get_mut(row).and_then(|object| object.get_index_mut(column)) {
-        *slot = value;
+/// The text with what `fill` writes in each gap.
+fn filled(written: &Written, gaps: &[Gap], fill: impl Fn(usize, &mut Vec<u8>)) -> Written {
+    let mut text = Vec::with_capacity(written.text.len() * 2);
+    let mut ends = Vec::with_capacity(written.ends.len());
+    let mut gaps = gaps.iter().enumerate().peekable();
+    let mut from = 0;
+    for end in &written.ends {
+        while let Some((index, gap)) = gaps.next_if(|(_, gap)| gap.at <= *end) {
+            text.extend_from_slice(&written.text[from..gap.at]);
+            fill(index, &mut text);
+            from = gap.at;
+        }
+        text.extend_from_slice(&written.text[from..*end]);
+        from = *end;
+        ends.push(text.len());
     }
+    Written { text, ends }
 }
 
 /// What the field came to in each of the places.
@@ -240,8 +298,11 @@ pub(super) fn one_each<'a, P: Sync, T: Fields>(
         let rows: Vec<Row<'_, T>> = found
             .filter_map(|(place, object)| Some((object.as_ref().ok()?, below(place))))
             .collect();
-        let mut values = resolve(&rows, &fields).await.into_iter();
+        let written = write(&rows, &fields).await;
+        let ranges: Vec<_> = (0..rows.len()).map(|row| written.range(row..row + 1)).collect();
         drop(rows);
+        let text = Bytes::from(written.text);
+        let mut values = ranges.into_iter().map(|range| Value::Binary(text.slice(range)));
         let value = |(place, object): (&Place<'_, P>, Result<T>)| match object {
             Ok(_) => Ok(values.next()),
             Err(error) => Err(at(place, error)),
@@ -265,10 +326,15 @@ pub(super) fn list_each<'a, P: Sync, T: Fields>(
             let list = list.iter().flatten().enumerate();
             rows.extend(list.map(|(index, object)| (object, context.with_index(index))));
         }
-        let mut values = resolve(&rows, &fields).await.into_iter();
+        let written = write(&rows, &fields).await;
         drop(rows);
+        let mut next = 0;
         let value = |(place, list): (&Place<'_, P>, &Result<Vec<T>>)| match list {
-            Ok(list) => Ok(Some(Value::List(values.by_ref().take(list.len()).collect()))),
+            Ok(list) => {
+                let rows = next..next + list.len();
+                next = rows.end;
+                Ok(Some(json::text(written.list(rows))))
+            }
             Err(error) => Err(at(place, error.again())),
         };
         places.iter().zip(&lists).map(value).collect()
@@ -277,7 +343,8 @@ pub(super) fn list_each<'a, P: Sync, T: Fields>(
 }
 
 fn fields_below<'a, P>(places: &[Place<'a, P>]) -> Option<Vec<&'a Positioned<Field>>> {
-    plain_fields(&places.first()?.context.item.node.selection_set.node.items)
+    let context = &places.first()?.context;
+    json::plain_fields(context.query_env, &context.item.node.selection_set.node.items)
 }
 
 fn below<'a, P>(place: &'a Place<'a, P>) -> ContextSelectionSet<'a> {
@@ -289,95 +356,22 @@ fn at<P>(place: &Place<'_, P>, error: Error) -> ServerError {
     place.context.set_error_path(error.into_server_error(place.context.item.pos))
 }
 
-/// What a resolver shows that waits for nothing; none if it failed.
+/// Writes a JSON value of a row as it stands there.
+pub(super) fn stored(json: &StoredJson, text: &mut Vec<u8>) -> bool {
+    text.extend_from_slice(json.text().as_bytes());
+    true
+}
+
+/// Writes what a resolver shows that waits for nothing; false if it failed.
 pub(super) fn shown<T: Shown>(
     resolved: impl Future<Output = async_graphql::Result<T>>,
-) -> Option<Value> {
-    resolved.now_or_never()?.ok().map(Shown::shown)
-}
-
-/// A value that is shown as it is, just as [`OutputType::resolve`] would.
-pub(super) trait Shown {
-    fn shown(self) -> Value;
-}
-
-impl Shown for Uuid {
-    fn shown(self) -> Value {
-        Value::String(self.to_string())
-    }
-}
-
-impl Shown for &str {
-    fn shown(self) -> Value {
-        Value::String(self.to_owned())
-    }
-}
-
-impl Shown for String {
-    fn shown(self) -> Value {
-        Value::String(self)
-    }
-}
-
-impl Shown for bool {
-    fn shown(self) -> Value {
-        Value::Boolean(self)
-    }
-}
-
-impl Shown for i64 {
-    fn shown(self) -> Value {
-        Value::from(self)
-    }
-}
-
-impl Shown for f64 {
-    fn shown(self) -> Value {
-        Value::from(self)
-    }
-}
-
-impl Shown for DateTime<Utc> {
-    fn shown(self) -> Value {
-        Value::String(self.to_rfc3339())
-    }
-}
-
-impl Shown for Json<&serde_json::Value> {
-    fn shown(self) -> Value {
-        json(self.0)
-    }
-}
-
-impl<T: Shown> Shown for Option<T> {
-    fn shown(self) -> Value {
-        self.map_or(Value::Null, Shown::shown)
-    }
-}
-
-fn json(value: &serde_json::Value) -> Value {
-    match value {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(value) => Value::Boolean(*value),
-        serde_json::Value::Number(value) => Value::Number(value.clone()),
-        serde_json::Value::String(value) => Value::String(value.clone()),
-        serde_json::Value::Array(values) => Value::List(values.iter().map(json).collect()),
-        serde_json::Value::Object(members) => {
-            let member = |(name, value): (&String, _)| (Name::new(name), json(value));
-            Value::Object(members.iter().map(member).collect())
+    text: &mut Vec<u8>,
+) -> bool {
+    match resolved.now_or_never() {
+        Some(Ok(value)) => {
+            value.show(text);
+            true
         }
+        _ => false,
     }
 }
-
-/// Types of GraphQL's enums are shown by their names.
-macro_rules! shown_by_name {
-    ($($type:ty),*) => {
-        $(impl Shown for $type {
-            fn shown(self) -> Value {
-                async_graphql::resolver_utils::enum_value(self)
-            }
-        })*
-    };
-}
-
-shown_by_name!(ArtifactType, BoardRole, GenerationStatus, TenantRole);

@@ -125,11 +125,7 @@ where
     T: Send + Sync + 'static,
     Loaders: BatchRead<K, Value = Arc<Vec<T>>>,
 {
-    let spent = |list: Result<Option<Arc<Vec<T>>>>| {
-        let list = list?.unwrap_or_default();
-        spend(context, list.len())?;
-        Ok(list)
-    };
+    let spent = |list: Result<Option<Arc<Vec<T>>>>| spent(context, list?.unwrap_or_default());
     load_each(context, keys).await.into_iter().map(spent).collect()
 }
 
@@ -140,7 +136,11 @@ where
     T: Send + Sync + 'static,
     Loaders: BatchRead<K, Value = Arc<Vec<T>>>,
 {
-    let list = load(context, key).await?.unwrap_or_default();
+    spent(context, load(context, key).await?.unwrap_or_default())
+}
+
+/// A list that was read, with what is in it counted.
+pub(super) fn spent<T>(context: &Context<'_>, list: Arc<Vec<T>>) -> Result<Arc<Vec<T>>> {
     spend(context, list.len())?;
     Ok(list)
 }

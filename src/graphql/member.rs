@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result, Value};
+use async_graphql::{Context, Object, Result};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -76,15 +76,15 @@ impl MemberFields {
 }
 
 impl Fields for MemberFields {
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+    fn at_hand(&self, context: &Context<'_>, text: &mut Vec<u8>) -> bool {
         match context.item.node.name.node.as_str() {
-            "id" => shown(self.id(context)),
-            "boardId" => shown(self.board_id(context)),
-            "userId" => shown(self.user_id(context)),
-            "role" => shown(self.role(context)),
-            "invitedBy" => shown(self.invited_by(context)),
-            "joinedAt" => shown(self.joined_at(context)),
-            _ => None,
+            "id" => shown(self.id(context), text),
+            "boardId" => shown(self.board_id(context), text),
+            "userId" => shown(self.user_id(context), text),
+            "role" => shown(self.role(context), text),
+            "invitedBy" => shown(self.invited_by(context), text),
+            "joinedAt" => shown(self.joined_at(context), text),
+            _ => false,
         }
     }
 
@@ -100,12 +100,16 @@ impl Fields for MemberFields {
 }
 
 impl MemberFields {
+    pub(super) fn of_list(members: &[Arc<Membership>]) -> Vec<Self> {
+        members.iter().cloned().map(Self).collect()
+    }
+
     /// The members of boards that the caller sees.
     pub(super) async fn load_each(
         context: &Context<'_>,
         boards: Vec<MembersOf>,
     ) -> Vec<Result<Vec<Self>, Error>> {
-        let members = |list: Arc<Vec<Arc<Membership>>>| list.iter().cloned().map(Self).collect();
+        let members = |list: Arc<Vec<Arc<Membership>>>| Self::of_list(&list);
         load_each_list(context, boards).await.into_iter().map(|list| list.map(members)).collect()
     }
 }

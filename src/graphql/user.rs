@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result, Value};
+use async_graphql::{Context, Object, Result};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -10,7 +10,8 @@ use super::{
     access::{AnySignedIn, Anyone, Caller, SignedIn, access, granted},
     arguments::cost,
     board::{BoardFields, BoardObject},
-    lean::{Fields, Lean, LeanList, Shown, shown},
+    json::Shown,
+    lean::{Fields, Lean, LeanList, shown},
     loader::{BoardsOf, SharesBoard, UserById, load, load_each, load_list},
     people::TenantRole,
     session::Session,
@@ -135,21 +136,22 @@ impl UserFields {
 }
 
 impl Fields for UserFields {
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+    fn at_hand(&self, context: &Context<'_>, text: &mut Vec<u8>) -> bool {
         match context.item.node.name.node.as_str() {
-            "id" => shown(self.id(context)),
-            "tenantId" => shown(self.tenant_id(context)),
-            "authProvider" => shown(self.auth_provider(context)),
-            "authSubject" => shown(self.auth_subject(context)),
+            "id" => shown(self.id(context), text),
+            "tenantId" => shown(self.tenant_id(context), text),
+            "authProvider" => shown(self.auth_provider(context), text),
+            "authSubject" => shown(self.auth_subject(context), text),
             "email" if self.0.email.is_none() || self.is_caller(context).is_ok_and(|it| it) => {
-                Some(self.0.email.as_deref().shown())
+                self.0.email.as_deref().show(text);
+                true
             }
-            "displayName" => shown(self.display_name(context)),
-            "avatarUrl" => shown(self.avatar_url(context)),
-            "tenantRole" => shown(self.tenant_role(context)),
-            "createdAt" => shown(self.created_at(context)),
-            "updatedAt" => shown(self.updated_at(context)),
-            _ => None,
+            "displayName" => shown(self.display_name(context), text),
+            "avatarUrl" => shown(self.avatar_url(context), text),
+            "tenantRole" => shown(self.tenant_role(context), text),
+            "createdAt" => shown(self.created_at(context), text),
+            "updatedAt" => shown(self.updated_at(context), text),
+            _ => false,
         }
     }
 }

@@ -20,7 +20,6 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::{
@@ -36,12 +35,18 @@ use crate::{
     audit::AuditEvent,
     auth::Credentials,
     error::Error,
-    graphql::{Circumstances, Operation, PERSISTED_QUERY, Session, WHOLE_OPERATION, request_error},
+    graphql::{
+        AnswerForm, Circumstances, Operation, PERSISTED_QUERY, Session, WHOLE_OPERATION,
+        answer_body, request_error,
+    },
     rate_limit::Points,
 };
 
 /// How often a subscription over multipart/mixed shows that it lives.
 const MULTIPART_HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Room for a short answer from the beginning.
+const BODY_BYTES: usize = 1024;
 
 /// A refusal before anything was executed.
 struct Refused {
@@ -63,7 +68,7 @@ impl Refused {
         let body = serde_json::json!({
             "errors": [{ "message": self.message, "extensions": { "code": self.code } }]
         });
-        let mut response = json_response(self.status, answer, &body);
+        let mut response = sent(self.status, answer, body.to_string().into_bytes());
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
@@ -102,20 +107,21 @@ pub(super) async fn post(
             {
                 return multipart(&state, liveness, credentials, &session, &facts, operation);
             }
-            let response = execute(&state, &session, &facts, operation).await;
+            let response = execute(&state, &session, &facts, operation, AnswerForm::Text).await;
             graphql_response(answer, &response)
         }
         Payload::Batch(requests) => {
             let mut responses = Vec::with_capacity(requests.len());
             for request in requests {
                 let response = match read(&state, &session, &facts, request) {
-                    Ok(operation) => execute(&state, &session, &facts, operation).await,
+                    Ok(operation) => {
+                        execute(&state, &session, &facts, operation, AnswerForm::Text).await
+                    }
                     Err(refused) => *refused,
                 };
                 responses.push(response);
             }
-            let bodies: Vec<_> = responses.iter().map(AnswerBody).collect();
-            json_response(StatusCode::OK, answer, &bodies)
+            sent(StatusCode::OK, answer, batch_body(&responses))
         }
     }
 }
@@ -158,7 +164,7 @@ pub(super) async fn get(
         return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
             .into_response(answer);
     }
-    graphql_response(answer, &execute(&state, &session, &facts, operation).await)
+    graphql_response(answer, &execute(&state, &session, &facts, operation, AnswerForm::Text).await)
 }
 
 /// Reads an operation, unless the server is too busy for it, its caller has asked for too much already
@@ -197,12 +203,14 @@ pub(super) fn circumstances(
     state: &HttpState,
     session: &Session,
     facts: &RequestFacts,
+    form: AnswerForm,
 ) -> Circumstances {
     Circumstances {
         session: session.clone(),
         origin: Arc::clone(&facts.origin),
         meter: state.meter(facts),
         label: facts.operation.clone(),
+        form,
     }
 }
 
@@ -212,10 +220,12 @@ pub(super) async fn execute(
     session: &Session,
     facts: &RequestFacts,
     operation: Operation,
+    form: AnswerForm,
 ) -> GraphqlResponse {
     let limit = state.settings.request_timeout;
     // Boxed where it begins: as a part of the handler it would be moved with it from layer to layer.
-    let answer = Box::pin(state.engine.execute(operation, circumstances(state, session, facts)));
+    let answer =
+        Box::pin(state.engine.execute(operation, circumstances(state, session, facts, form)));
     match tokio::time::timeout(limit, answer).await {
         Ok(response) => response,
         Err(_) => GraphqlResponse::from_errors(vec![request_error(&Error::Timeout)]),
@@ -237,7 +247,7 @@ fn multipart(
             None => std::future::pending().await,
         }
     };
-    let circumstances = circumstances(state, session, facts);
+    let circumstances = circumstances(state, session, facts, AnswerForm::Values);
     let engine = state.engine.clone();
     let answers = async move { engine.subscribe(operation, circumstances).await };
     let answers = answers.flatten_stream().boxed();
@@ -409,25 +419,22 @@ fn is_request_error(response: &GraphqlResponse) -> bool {
 }
 
 /// An answer as it is sent: that of a request that was refused has no data at all.
-struct AnswerBody<'a>(&'a GraphqlResponse);
+fn body(response: &GraphqlResponse) -> Vec<u8> {
+    let mut text = Vec::with_capacity(BODY_BYTES);
+    answer_body(response, !is_request_error(response), &mut text);
+    text
+}
 
-impl Serialize for AnswerBody<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !is_request_error(self.0) {
-            return self.0.serialize(serializer);
-        }
-        let mut members = serializer.serialize_map(Some(1))?;
-        members.serialize_entry("errors", &self.0.errors)?;
-        members.end()
-    }
+fn batch_body(responses: &[GraphqlResponse]) -> Vec<u8> {
+    let bodies: Vec<_> = responses.iter().map(body).collect();
+    [b"[".as_slice(), &bodies.join(&b','), b"]"].concat()
 }
 
 fn graphql_response(answer: AnswerType, response: &GraphqlResponse) -> Response {
-    let body = AnswerBody(response);
     if answer == AnswerType::Json || !is_request_error(response) {
-        return json_response(StatusCode::OK, answer, &body);
+        return sent(StatusCode::OK, answer, body(response));
     }
-    let mut sent = json_response(request_error_status(response), answer, &body);
+    let mut sent = sent(request_error_status(response), answer, body(response));
     if let Some(ConstValue::Number(seconds)) = extension(response, "retryAfter")
         && let Some(seconds) = seconds.as_u64()
     {
@@ -454,10 +461,7 @@ fn request_error_status(response: &GraphqlResponse) -> StatusCode {
     }
 }
 
-fn json_response(status: StatusCode, answer: AnswerType, body: &impl Serialize) -> Response {
-    let Ok(body) = serde_json::to_vec(body) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
+fn sent(status: StatusCode, answer: AnswerType, body: Vec<u8>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, answer.content_type()),
         (header::CACHE_CONTROL, "no-store"),

@@ -122,7 +122,8 @@ impl Runner {
         let entry = self.registry.get(&generation.generator_name).ok_or_else(|| {
             Stop::Failed(format!("There is no generator \"{}\"", generation.generator_name))
         })?;
-        let params = entry.schema.check(&generation.input_params).map_err(Error::violations)?;
+        let params =
+            entry.schema.check(&generation.input_params.value()).map_err(Error::violations)?;
         let artifacts = self.read_inputs(entry, &params, &scope).await?;
         let (report, reports) = watch::channel(0.0);
         let progress = Progress::new(move |done, _phase| {
@@ -177,7 +178,8 @@ impl Runner {
             };
             let bytes = self.artifacts.read(stored, left).await?;
             left = left.saturating_sub(bytes.len() as u64);
-            let content_type = source.output_metadata.get("content_type").and_then(Value::as_str);
+            let metadata = source.output_metadata.value();
+            let content_type = metadata.get("content_type").and_then(Value::as_str);
             let input = InputArtifact {
                 artifact_type: source.artifact_type,
                 content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
@@ -231,7 +233,7 @@ impl Runner {
         let stored =
             self.artifacts.keep_output(place_of(generation), artifact_type, output.bytes).await?;
         let mut output_metadata =
-            generation.output_metadata.as_object().cloned().unwrap_or_default();
+            generation.output_metadata.value().as_object().cloned().unwrap_or_default();
         output_metadata.extend(stored.facts);
         output_metadata.extend(output.metadata);
         Ok(FinishedArtifact {

@@ -13,7 +13,7 @@ use sea_orm::{
 use serde_json::Value;
 
 use super::{
-    Placed, Scope, Slice, User, Viewer, corrupt,
+    BoardContents, ContentsAsked, Placed, Scope, Slice, StoredJson, User, Viewer, corrupt,
     entity::{
         board_members,
         boards::{self, Column, Entity},
@@ -50,9 +50,9 @@ pub struct Board {
     /// Whether everyone in the tenant may see it.
     pub is_public: bool,
     /// Settings of the front end, a JSON object.
-    pub settings: Value,
+    pub settings: StoredJson,
     /// Data of integrations, a JSON object.
-    pub metadata: Value,
+    pub metadata: StoredJson,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -61,6 +61,8 @@ pub struct Board {
     pub generation_count: i64,
     /// The owner, as far as they were asked for.
     pub owner_profile: Option<Arc<User>>,
+    /// What was read with it.
+    pub contents: BoardContents,
 }
 
 /// The columns of a [`Board`], in the order in which they are read.
@@ -85,6 +87,14 @@ impl Readable for Board {
 }
 
 impl Board {
+    pub(super) fn read_with(columns: &mut Columns<'_>, parts: BoardParts) -> Result<Self, DbErr> {
+        let mut board = Self::read_columns(columns, parts.columns())?;
+        if let Some(of_owner) = parts.owner {
+            board.owner_profile = Some(Arc::new(User::read_parts(columns, of_owner)?));
+        }
+        Ok(board)
+    }
+
     fn read_columns(columns: &mut Columns<'_>, projection: Projection) -> Result<Self, DbErr> {
         let mut columns = Projected::new(columns, projection);
         Ok(Self {
@@ -100,6 +110,7 @@ impl Board {
             updated_at: columns.next()?,
             generation_count: columns.next()?,
             owner_profile: None,
+            contents: BoardContents::default(),
         })
     }
 }
@@ -117,12 +128,12 @@ impl BoardParts {
     /// All of the row.
     pub const ROW: Self = Self { details: true, owner: None };
 
-    fn columns(self) -> Projection {
+    pub(super) fn columns(self) -> Projection {
         CORE.and(DETAILS, self.details)
     }
 
     /// Tells statements apart.
-    fn form(self) -> u16 {
+    pub(super) fn form(self) -> u16 {
         u16::from(self.details) * 3 + self.owner.map_or(0, |owner| 1 + owner as u16)
     }
 }
@@ -139,12 +150,13 @@ impl From<boards::Model> for Board {
             title: row.title,
             description: row.description,
             is_public: row.is_public,
-            settings: row.settings,
-            metadata: row.metadata,
+            settings: row.settings.into(),
+            metadata: row.metadata.into(),
             created_at: row.created_at,
             updated_at: row.updated_at,
             generation_count: row.generation_count,
             owner_profile: None,
+            contents: BoardContents::default(),
         }
     }
 }
@@ -199,7 +211,20 @@ impl Scope {
     /// [`Error::NotAuthenticated`] when an anonymous viewer may not see it or it does not exist;
     /// [`Error::Forbidden`] when a signed-in viewer may not see it.
     pub async fn board(&self, id: BoardId, parts: BoardParts) -> Result<Option<Board>> {
-        let seen = self.board_seen(id, parts).await?;
+        self.board_with(id, parts, ContentsAsked::default()).await
+    }
+
+    /// The same with what is on it.
+    ///
+    /// # Errors
+    /// As [`Scope::board`].
+    pub async fn board_with(
+        &self,
+        id: BoardId,
+        parts: BoardParts,
+        contents: ContentsAsked,
+    ) -> Result<Option<Board>> {
+        let seen = self.board_seen_with(id, parts, contents).await?;
         match (seen, self.viewer()) {
             (Some(seen), _) if policy::allows(seen.relation, Permission::View) => {
                 Ok(Some(seen.board))
@@ -251,7 +276,7 @@ impl Scope {
         let Some(row) = row else { return Ok(None) };
         let mut columns = Columns::of(&row);
         let role: Option<String> = columns.next()?;
-        let board = read_with(&mut columns, parts)?;
+        let board = Board::read_with(&mut columns, parts)?;
         let relation = self.relation(&board, role.as_deref())?;
         Ok(Some(BoardSeen { board, relation }))
     }
@@ -398,7 +423,7 @@ impl Scope {
             boards
         });
         let rows = self.read().query_all_raw(statement).await?;
-        let read = |row| Ok(read_with(&mut Columns::of(row), parts)?);
+        let read = |row| Ok(Board::read_with(&mut Columns::of(row), parts)?);
         rows.iter().map(read).collect()
     }
 
@@ -498,12 +523,13 @@ impl Scope {
             title: new.title,
             description: new.description,
             is_public: new.is_public,
-            settings: Value::Object(new.settings),
-            metadata: Value::Object(new.metadata),
+            settings: Value::Object(new.settings).into(),
+            metadata: Value::Object(new.metadata).into(),
             created_at: now,
             updated_at: now,
             generation_count: 0,
             owner_profile: None,
+            contents: BoardContents::default(),
         };
         Entity::insert(inserted(&board)).exec_without_returning(self.store().write()).await?;
         Ok(board)
@@ -595,8 +621,8 @@ fn inserted(board: &Board) -> boards::ActiveModel {
         title: Set(board.title.clone()),
         description: Set(board.description.clone()),
         is_public: Set(board.is_public),
-        settings: Set(board.settings.clone()),
-        metadata: Set(board.metadata.clone()),
+        settings: Set(board.settings.value()),
+        metadata: Set(board.metadata.value()),
         created_at: Set(board.created_at),
         updated_at: Set(board.updated_at),
         ..Default::default()
@@ -653,14 +679,6 @@ fn rows_listed(
 fn listed_by(order: Order) -> Keyset {
     let [at, id] = [KEY_AT, KEY_ID].map(|column| Expr::col((LISTED, column)));
     Keyset::of(at, id, order)
-}
-
-fn read_with(columns: &mut Columns<'_>, parts: BoardParts) -> Result<Board, DbErr> {
-    let mut board = Board::read_columns(columns, parts.columns())?;
-    if let Some(of_owner) = parts.owner {
-        board.owner_profile = Some(Arc::new(User::read_parts(columns, of_owner)?));
-    }
-    Ok(board)
 }
 
 fn sort_key(sort: SortOrder) -> (Column, Order) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
@@ -13,13 +13,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Placed, Scope, Slice, User, Viewer, corrupt,
+    Placed, Scope, Slice, StoredJson, User, Viewer, corrupt,
     entity::{
         boards,
         generations::{self, Column, Entity},
     },
     keyset::{Keyset, numbered, rows_of},
-    projection::Projection,
+    projection::{Projected, Projection},
     row::Columns,
     users::UserParts,
 };
@@ -48,7 +48,7 @@ pub struct Generation {
     /// What it makes.
     pub artifact_type: ArtifactType,
     /// The parameters as they were sent.
-    pub input_params: Value,
+    pub input_params: StoredJson,
     /// Where it stands.
     pub status: GenerationStatus,
     /// Where the artifact is: `storage:KEY` for our own store, else a URL.
@@ -56,9 +56,9 @@ pub struct Generation {
     /// Where the thumbnail is, likewise.
     pub thumbnail_url: Option<String>,
     /// More files: a list of `{url, type, metadata}`.
-    pub additional_files: Value,
+    pub additional_files: StoredJson,
     /// Facts about the artifact.
-    pub output_metadata: Value,
+    pub output_metadata: StoredJson,
     /// What it was made from.
     pub input_artifacts: Vec<LineageEntry>,
     /// The provider's id of the job.
@@ -94,7 +94,7 @@ impl GenerationParts {
     /// All of the row.
     pub const ROW: Self = Self { params: true, details: true, user: None };
 
-    fn columns(self) -> Projection {
+    pub(super) fn columns(self) -> Projection {
         CORE.and(PARAMS, self.params).and(DETAILS, self.details)
     }
 
@@ -111,8 +111,37 @@ const PARAMS: Projection = Projection::of(&[6]);
 const DETAILS: Projection = Projection::of(&[10, 11, 12, 13, 15, 16, 17]);
 
 impl Generation {
-    fn read_columns(columns: &mut Columns<'_>, parts: GenerationParts) -> Result<Self> {
-        generations::Model::read_columns(columns, parts.columns())?.try_into()
+    pub(super) fn read_columns(columns: &mut Columns<'_>, parts: GenerationParts) -> Result<Self> {
+        let mut columns = Projected::new(columns, parts.columns());
+        Ok(Self {
+            id: GenerationId(columns.next()?),
+            tenant: TenantId(columns.next()?),
+            board: BoardId(columns.next()?),
+            user: UserId(columns.next()?),
+            generator_name: columns.next()?,
+            artifact_type: columns
+                .next::<String>()?
+                .parse()
+                .map_err(|()| corrupt("generations", "artifact_type"))?,
+            input_params: columns.next()?,
+            status: columns
+                .next::<String>()?
+                .parse()
+                .map_err(|()| corrupt("generations", "status"))?,
+            storage_url: columns.next()?,
+            thumbnail_url: columns.next()?,
+            additional_files: columns.next()?,
+            output_metadata: columns.next()?,
+            input_artifacts: lineage_entries(&columns.next()?),
+            external_job_id: columns.next()?,
+            progress: columns.next::<Decimal>()?.to_f64().unwrap_or_default(),
+            error_message: columns.next()?,
+            started_at: columns.next()?,
+            completed_at: columns.next()?,
+            created_at: columns.next()?,
+            updated_at: columns.next()?,
+            user_profile: None,
+        })
     }
 
     /// Where it stands in lists of generations.
@@ -146,12 +175,12 @@ impl TryFrom<generations::Model> for Generation {
                 .artifact_type
                 .parse()
                 .map_err(|()| corrupt("generations", "artifact_type"))?,
-            input_params: row.input_params,
+            input_params: row.input_params.into(),
             status: row.status.parse().map_err(|()| corrupt("generations", "status"))?,
             storage_url: row.storage_url,
             thumbnail_url: row.thumbnail_url,
-            additional_files: row.additional_files,
-            output_metadata: row.output_metadata,
+            additional_files: row.additional_files.into(),
+            output_metadata: row.output_metadata.into(),
             input_artifacts: lineage_entries(&row.input_artifacts),
             external_job_id: row.external_job_id,
             progress: row.progress.to_f64().unwrap_or_default(),
@@ -442,7 +471,7 @@ impl Scope {
         rows.iter().map(|row| Generation::read_columns(&mut Columns::of(row), parts)).collect()
     }
 
-    fn generation_page(
+    pub(super) fn generation_page(
         &self,
         board: Uuid,
         (limit, offset): (u64, u64),
@@ -504,7 +533,7 @@ impl Scope {
     }
 }
 
-const GENERATION_COLUMNS: [Column; 20] = [
+pub(super) const GENERATION_COLUMNS: [Column; 20] = [
     Column::Id,
     Column::TenantId,
     Column::BoardId,

@@ -58,13 +58,25 @@ impl Scope {
     pub(super) fn look_up_user(
         &self,
         query: &mut SelectStatement,
+        user: (SimpleExpr, &'static str),
+        parts: UserParts,
+    ) {
+        let (_, alias) = user;
+        self.join_user(query, user, parts);
+        let columns = parts.projection().select(&USER_COLUMNS);
+        query.columns(columns.map(|column| (alias, column)));
+    }
+
+    /// The same without selecting anything of the user.
+    pub(super) fn join_user(
+        &self,
+        query: &mut SelectStatement,
         (named, alias): (SimpleExpr, &'static str),
         parts: UserParts,
     ) {
-        let columns = || parts.projection().select(&USER_COLUMNS);
-        let users = self.find::<users::Entity>().select_only().columns(columns()).into_query();
+        let columns = parts.projection().select(&USER_COLUMNS);
+        let users = self.find::<users::Entity>().select_only().columns(columns).into_query();
         self.look_up(query, users, (users::Column::Id, named), alias);
-        query.columns(columns().map(|column| (alias, column)));
     }
 
     /// Those of `rows` whose `column` is one of the ids of a [`list`](Self::list), under [`FOUND`].

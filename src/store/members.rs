@@ -59,6 +59,11 @@ pub struct MemberWindow {
 }
 
 impl Membership {
+    pub(super) fn read_columns(columns: &mut Columns<'_>, parts: UserParts) -> Result<Self> {
+        let member = board_members::Model::read(columns)?;
+        Self::read(&member, User::read_parts(columns, parts)?)
+    }
+
     fn read(row: &board_members::Model, user: User) -> Result<Self> {
         Ok(Self {
             id: row.id.into(),
@@ -93,8 +98,7 @@ impl Scope {
         let rows = self.read().query_all_raw(statement).await?;
         let member = |row| {
             let mut columns = Columns::of(row);
-            let member = board_members::Model::read(&mut columns)?;
-            Membership::read(&member, User::read_parts(&mut columns, parts)?)
+            Membership::read_columns(&mut columns, parts)
         };
         let mut members = rows.iter().map(member).collect::<Result<Vec<_>>>()?;
         members.sort_by_key(|member| (member.joined_at, member.id.0));

@@ -3,6 +3,7 @@
 
 mod access_tokens;
 mod audit;
+mod board_contents;
 mod boards;
 mod connect;
 mod ending;
@@ -26,6 +27,7 @@ mod scope;
 mod search;
 mod sessions;
 mod statements;
+mod stored_json;
 mod system;
 mod tags;
 mod template;
@@ -53,6 +55,7 @@ use template::Templates;
 
 pub use access_tokens::{ACCESS_TOKENS_MAX, AccessToken, NewAccessToken};
 pub use audit::{AuditFilter, AuditRecord, AuditStore};
+pub use board_contents::{BoardContents, ContentsAsked, GenerationsOnPage};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
 pub use events::{Event, Events, SessionChange, Subject};
@@ -68,6 +71,7 @@ pub use members::{MemberWindow, Membership};
 pub use migrate::MigrationStatus;
 pub use people::{MemberFilter, People};
 pub use scope::{Scope, Viewer};
+pub use stored_json::StoredJson;
 pub use system::{
     JoinPolicy, Profile, System, Tenant, TenantReference, TenantStatus, UserInTenant,
 };

@@ -7,10 +7,11 @@ use sea_orm::{
     ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, TryGetable,
     sqlx::{Decode, Postgres, Row, types::Json},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
+    StoredJson,
     entity::{board_members, boards, generations},
     projection::{Projected, Projection},
 };
@@ -25,16 +26,23 @@ pub(super) trait Readable: Sized {
 pub(super) struct Columns<'r> {
     row: &'r QueryResult,
     next: usize,
+    /// Where they stand, unless one stands behind the other.
+    places: Option<&'r [usize]>,
 }
 
 impl<'r> Columns<'r> {
     pub(super) fn of(row: &'r QueryResult) -> Self {
-        Self { row, next: 0 }
+        Self { row, next: 0, places: None }
+    }
+
+    /// The columns in these places, in this order.
+    pub(super) fn placed(row: &'r QueryResult, places: &'r [usize]) -> Self {
+        Self { row, next: 0, places: Some(places) }
     }
 
     /// The value of the next column, which stays the next.
     pub(super) fn peek<T: Column>(&self) -> Result<T, DbErr> {
-        T::at(self.row, self.next)
+        T::at(self.row, self.place())
     }
 
     /// Leaves columns unread.
@@ -44,9 +52,15 @@ impl<'r> Columns<'r> {
 
     /// The value of the next column.
     pub(super) fn next<T: Column>(&mut self) -> Result<T, DbErr> {
-        let place = self.next;
+        let place = self.place();
         self.next += 1;
         T::at(self.row, place)
+    }
+
+    fn place(&self) -> usize {
+        let Some(places) = self.places else { return self.next };
+        // Beyond the last place there is no column.
+        places.get(self.next).copied().unwrap_or(usize::MAX)
     }
 }
 
@@ -86,6 +100,7 @@ columns!(
     String,
     Option<String>,
     bool,
+    i32,
     i64,
     DateTime<Utc>,
     Option<DateTime<Utc>>,
@@ -97,6 +112,15 @@ impl Column for Value {
         match on_postgres::<Json<Self>>(row, place) {
             Some(value) => value.map(|Json(value)| value),
             None => elsewhere(row, place),
+        }
+    }
+}
+
+impl Column for StoredJson {
+    fn at(row: &QueryResult, place: usize) -> Result<Self, DbErr> {
+        match on_postgres::<Json<Box<RawValue>>>(row, place) {
+            Some(text) => text.map(|Json(text)| text.into()),
+            None => elsewhere::<Value>(row, place).map(Self::from),
         }
     }
 }

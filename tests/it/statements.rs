@@ -71,7 +71,7 @@ async fn a_board_costs_the_same_with_one_and_with_fifty_members_and_generations(
             assert_eq!(length(&data["board"]["members"]), members);
             assert_eq!(length(&data["board"]["generations"]), generations.min(20));
             assert_eq!(data["board"]["generationCount"], generations);
-            assert_eq!(cost, 4, "{members} members");
+            assert_eq!(cost, 2, "{members} members");
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::{
     auth::{AuthContext, Credentials},
     error::{Error, Result},
-    graphql::{Session, request_error},
+    graphql::{AnswerForm, Session, request_error},
     http::{
         HttpState, credentials,
         graphql::{circumstances, execute, read},
@@ -161,10 +161,10 @@ impl Connection {
             Err(refused) => return stream::iter([*refused]).boxed(),
         };
         if operation.kind() == Some(OperationType::Subscription) {
-            let circumstances = circumstances(state, &session, facts);
+            let circumstances = circumstances(state, &session, facts, AnswerForm::Values);
             return state.engine.subscribe(operation, circumstances).await;
         }
-        let answer = execute(state, &session, facts, operation).await;
+        let answer = execute(state, &session, facts, operation, AnswerForm::Values).await;
         stream::iter([answer]).boxed()
     }
 }
@@ -174,7 +174,7 @@ impl Executor for Connection {
         let Shared { state, facts, .. } = &*self.0;
         let session = Session::new(self.caller().await);
         match read(state, &session, facts, request) {
-            Ok(operation) => execute(state, &session, facts, operation).await,
+            Ok(operation) => execute(state, &session, facts, operation, AnswerForm::Values).await,
             Err(refused) => *refused,
         }
     }

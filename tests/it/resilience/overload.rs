@@ -6,13 +6,11 @@ use reqwest::header::{ACCEPT, RETRY_AFTER};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
-use super::{RECENT, becomes_quiet, impatient, works, world};
+use super::{BOUND, RECENT, becomes_quiet, impatient, works, world};
 use crate::support::{
     Client, SLOW, SlowTable, Socket, TestApp, TestAppBuilder, eventually_within, on_postgres,
 };
 
-/// Each look may take as long as a request that found a place.
-const BOUND: Duration = Duration::from_mins(1);
 /// Longer than anyone waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -116,6 +114,7 @@ async fn the_worker_goes_on_while_requests_hold_every_connection() {
     slow.iter().for_each(tokio::task::JoinHandle::abort);
     becomes_quiet(&app).await;
     table.restore().await;
+    works(&app, &ada).await;
     assert_eq!(ada.ended(&generation).await["status"], "COMPLETED");
 }
 
