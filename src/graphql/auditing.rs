@@ -65,7 +65,8 @@ pub(super) struct Auditor {
     origin: Arc<RequestOrigin>,
     document: Arc<Document>,
     operation_name: Option<String>,
-    variables: Variables,
+    /// As a list: a subscription keeps them as long as it lives, and a map takes a kilobyte for one.
+    variables: Box<[(Name, Value)]>,
     trail: Trail,
 }
 
@@ -77,9 +78,10 @@ impl Auditor {
         origin: Arc<RequestOrigin>,
         document: Arc<Document>,
         operation_name: Option<String>,
-        variables: Variables,
+        variables: &Variables,
     ) -> Self {
         let trail = Trail::default();
+        let variables = listed(variables);
         Self { log, session, origin, document, operation_name, variables, trail }
     }
 
@@ -174,9 +176,13 @@ impl Root {
     }
 }
 
+fn listed(variables: &Variables) -> Box<[(Name, Value)]> {
+    variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// The variables that were sent, and the defaults of those that were not.
-fn with_defaults(document: &ExecutableDocument, variables: &Variables) -> Variables {
-    let mut variables = variables.clone();
+fn with_defaults(document: &ExecutableDocument, sent: &[(Name, Value)]) -> HashMap<Name, Value> {
+    let mut variables: HashMap<_, _> = sent.iter().cloned().collect();
     // With several operations it is not known here which runs: their defaults are left out.
     if let DocumentOperations::Single(operation) = &document.operations {
         for definition in &operation.node.variable_definitions {
@@ -190,7 +196,7 @@ fn with_defaults(document: &ExecutableDocument, variables: &Variables) -> Variab
 }
 
 /// What a field is about. Only ids are taken from the arguments, never a text.
-fn target(name: &str, field: &Field, variables: &Variables) -> Option<Target> {
+fn target(name: &str, field: &Field, variables: &HashMap<Name, Value>) -> Option<Target> {
     let given =
         |variable: Name| Ok::<_, Infallible>(variables.get(&variable).cloned().unwrap_or_default());
     let argument = |wanted: &str| {
@@ -235,7 +241,8 @@ mod tests {
 
     fn found(query: &str, variables: serde_json::Value) -> Option<Target> {
         let document = parse_query(query).expect("a document");
-        let variables = with_defaults(&document, &Variables::from_json(variables));
+        let sent = listed(&Variables::from_json(variables));
+        let variables = with_defaults(&document, &sent);
         let (_, operation) = document.operations.iter().next().expect("an operation");
         match &operation.node.selection_set.node.items[0].node {
             Selection::Field(field) => target(&field.node.name.node, &field.node, &variables),

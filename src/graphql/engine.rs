@@ -192,7 +192,7 @@ impl Engine {
             of.origin,
             Arc::clone(&document),
             name.clone(),
-            variables.clone(),
+            &variables,
         ));
         let mut executable = document.parsed.clone();
         omit_absent(&mut executable, &variables);

@@ -26,7 +26,7 @@ use super::{
     HttpState,
     accept::{AnswerType, accepted},
     credentials,
-    liveness::Liveness,
+    liveness::{Liveness, Standing},
     playground,
     request_log::RequestFacts,
     websocket,
@@ -240,10 +240,10 @@ fn multipart(
     facts: &RequestFacts,
     operation: Operation,
 ) -> Response {
-    let caller = session.caller().ok().cloned();
+    let standing = session.caller().ok().map(Standing::of);
     let ended = async move {
-        match caller {
-            Some(caller) => liveness.ended(credentials, caller).await,
+        match standing {
+            Some(standing) => liveness.ended(Arc::new(credentials), standing).await,
             None => std::future::pending().await,
         }
     };

@@ -1,7 +1,7 @@
 //! Sessions that outlive a request: their caller is judged again when something was announced about
 //! them, and every half minute, so that what a token or user has lost ends here too.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
@@ -11,6 +11,7 @@ use tokio::{
 use super::HttpState;
 use crate::{
     auth::{AuthContext, Credential, Credentials},
+    domain::{TenantId, TokenScopes, UserId},
     error::Error,
     store::SessionChange,
 };
@@ -18,6 +19,40 @@ use crate::{
 /// How often a caller is judged again unasked. An answer of an identity provider is believed no
 /// longer.
 const RECHECK: Duration = Duration::from_secs(30);
+
+/// As much of a caller as decides whether their session goes on; a session keeps it as long as it
+/// lives.
+pub(super) struct Standing {
+    tenant: TenantId,
+    user: Option<UserId>,
+    credential: Credential,
+    granted: TokenScopes,
+}
+
+impl Standing {
+    pub(super) fn of(caller: &AuthContext) -> Self {
+        Self {
+            tenant: caller.tenant().id,
+            user: caller.user().map(|user| user.id),
+            credential: caller.credential().clone(),
+            granted: caller.granted(),
+        }
+    }
+
+    /// Whether what was begun with it may go on with another.
+    fn goes_on_as(&self, present: &Self) -> bool {
+        (self.tenant, self.user) == (present.tenant, present.user)
+            && self.granted.is_within(present.granted)
+    }
+
+    fn is_concerned_by(&self, change: SessionChange) -> bool {
+        match change {
+            SessionChange::User(user) => self.user == Some(user),
+            SessionChange::AccessToken(token) => self.credential == Credential::AccessToken(token),
+            SessionChange::Tenant(tenant) => self.tenant == tenant,
+        }
+    }
+}
 
 /// Listens for what ends a session. Opened before its caller is judged, so that nothing that happens
 /// meanwhile is missed.
@@ -35,28 +70,32 @@ impl Liveness {
     /// Resolves when the session of the caller has ended, with the reason.
     pub(super) async fn ended(
         mut self,
-        credentials: Credentials,
-        mut caller: AuthContext,
+        credentials: Arc<Credentials>,
+        mut standing: Standing,
     ) -> Error {
         let mut recheck = tokio::time::interval(RECHECK);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         recheck.reset();
         loop {
-            self.next_doubt(&mut recheck, &caller).await;
-            match self.state.judge(&credentials).await {
-                Ok(present) if goes_on(&caller, &present) => caller = present,
-                // The same credentials now mean somebody else, or less: what runs must begin anew.
-                Ok(_) => return Error::InvalidToken,
+            self.next_doubt(&mut recheck, &standing).await;
+            // Boxed: judging takes more room than all the rest of a session, and only while it lasts.
+            let present = match Box::pin(self.state.judge(&credentials)).await {
+                Ok(caller) => Standing::of(&caller),
                 Err(error) => return error,
+            };
+            // The same credentials now mean somebody else, or less: what runs must begin anew.
+            if !standing.goes_on_as(&present) {
+                return Error::InvalidToken;
             }
+            standing = present;
         }
     }
 
-    async fn next_doubt(&mut self, recheck: &mut Interval, caller: &AuthContext) {
+    async fn next_doubt(&mut self, recheck: &mut Interval, standing: &Standing) {
         loop {
             tokio::select! {
                 change = self.changes.recv() => match change {
-                    Ok(change) if !concerns(change, caller) => {}
+                    Ok(change) if !standing.is_concerned_by(change) => {}
                     Ok(_) | Err(RecvError::Lagged(_)) => return,
                     // Nobody announces anything any more: the server is stopping.
                     Err(RecvError::Closed) => std::future::pending().await,
@@ -64,19 +103,5 @@ impl Liveness {
                 _ = recheck.tick() => return,
             }
         }
-    }
-}
-
-/// Whether what was begun by the one may go on as the other.
-fn goes_on(before: &AuthContext, present: &AuthContext) -> bool {
-    let who = |caller: &AuthContext| (caller.tenant().id, caller.user().map(|user| user.id));
-    who(before) == who(present) && before.granted().is_within(present.granted())
-}
-
-fn concerns(change: SessionChange, caller: &AuthContext) -> bool {
-    match change {
-        SessionChange::User(user) => caller.user().is_some_and(|caller| caller.id == user),
-        SessionChange::AccessToken(token) => *caller.credential() == Credential::AccessToken(token),
-        SessionChange::Tenant(tenant) => caller.tenant().id == tenant,
     }
 }

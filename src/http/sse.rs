@@ -1,6 +1,6 @@
 //! Progress of a generation as server-sent events.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Extension, Path, State},
@@ -16,7 +16,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    HttpState, credentials, error::RestError, liveness::Liveness, request_log::RequestFacts,
+    HttpState, credentials,
+    error::RestError,
+    liveness::{Liveness, Standing},
+    request_log::RequestFacts,
 };
 use crate::{
     audit::AuditEvent,
@@ -46,6 +49,7 @@ pub(super) async fn progress(
     let id = GenerationId(id);
     caller.scope().generation(id).await?.ok_or(Error::NotFound("Generation"))?;
     let updates = caller.scope().watch_generation(id, caller.expires_at());
+    let ended = liveness.ended(Arc::new(credentials), Standing::of(&caller));
     let stopping = state.stopping.clone();
     let refused = move |error: &Error| {
         let event = AuditEvent::new(ACTION).on("generation", id);
@@ -61,7 +65,7 @@ pub(super) async fn progress(
         .filter_map(|update| std::future::ready(update.ok()))
         .map(|generation| Ok(event(&generation)))
         .take_until(stopping.cancelled_owned())
-        .take_until(Box::pin(liveness.ended(credentials, caller)));
+        .take_until(Box::pin(ended));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")))
 }
 

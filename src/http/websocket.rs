@@ -40,7 +40,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 const MAX_SILENT_PINGS: u8 = 2;
 /// Bytes that each connection keeps for reading, and that are gathered before they are written. Larger
 /// messages take more while they last.
-const BUFFER: usize = 4 * 1024;
+const BUFFER: usize = 1024;
 /// How long a client may leave what it is sent unread.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -116,7 +116,7 @@ fn messages(
     incoming: SplitStream<WebSocket>,
     silent: Arc<AtomicBool>,
     connection: Connection,
-) -> impl Stream<Item = serde_json::Result<ClientMessage>> + Send {
+) -> impl Stream<Item = serde_json::Result<ClientMessage>> + Send + Unpin {
     incoming.take_while(|message| std::future::ready(message.is_ok())).filter_map(move |message| {
         silent.store(false, Ordering::Relaxed);
         let message = match message {
@@ -133,45 +133,53 @@ fn messages(
     })
 }
 
-async fn serve(state: HttpState, facts: RequestFacts, upgrade: Credentials, socket: WebSocket) {
+/// Speaks over a connection until it ends. Not an `async fn`: its future would keep room for what it
+/// was given beside what has become of it, as long as the connection lives.
+fn serve(
+    state: HttpState,
+    facts: RequestFacts,
+    upgrade: Credentials,
+    socket: WebSocket,
+) -> impl Future<Output = ()> + Send {
     let (mut sink, incoming) = socket.split();
     let mut pulse = Pulse::new();
-    let (connection, ended) = Connection::new(&state, facts);
+    let (connection, mut ended) = Connection::new(&state, facts);
     let incoming = messages(incoming, Arc::clone(&pulse.silent), connection.clone());
     let initialising = connection.clone();
-    let protocol = GraphqlWebSocket::from_message_stream(
+    let mut protocol = GraphqlWebSocket::from_message_stream(
         connection.clone(),
         incoming,
         WebSocketProtocols::GraphQLWS,
     )
     .on_connection_init(move |params| initialising.initialise(params, upgrade));
-    let (mut protocol, mut ended) = (pin!(protocol), pin!(ended));
-    let mut init_deadline = pin!(tokio::time::sleep(INIT_TIMEOUT));
-    loop {
-        let message = tokio::select! {
-            message = protocol.next() => match message {
-                Some(message) => from_protocol(message, &connection),
-                None => break,
-            },
-            () = state.stopping.cancelled() => close(1001, "the server is stopping".to_owned()),
-            reason = &mut ended => close(close_code(&reason), reason.to_string()),
-            () = &mut init_deadline, if !connection.is_initialised() => {
-                close(4408, "Connection initialisation timeout".to_owned())
-            }
-            is_alive = pulse.beat() => {
-                if !is_alive {
-                    break;
+    async move {
+        let mut init_deadline = pin!(tokio::time::sleep(INIT_TIMEOUT));
+        loop {
+            let message = tokio::select! {
+                message = protocol.next() => match message {
+                    Some(message) => from_protocol(message, &connection),
+                    None => break,
+                },
+                () = state.stopping.cancelled() => close(1001, "the server is stopping".to_owned()),
+                reason = &mut ended => close(close_code(&reason), reason.to_string()),
+                () = &mut init_deadline, if !connection.is_initialised() => {
+                    close(4408, "Connection initialisation timeout".to_owned())
                 }
-                Message::Ping(axum::body::Bytes::new())
+                is_alive = pulse.beat() => {
+                    if !is_alive {
+                        break;
+                    }
+                    Message::Ping(axum::body::Bytes::new())
+                }
+            };
+            let closing = matches!(message, Message::Close(_));
+            let sent = tokio::time::timeout(SEND_TIMEOUT, sink.send(message)).await;
+            if !matches!(sent, Ok(Ok(()))) || closing {
+                break;
             }
-        };
-        let closing = matches!(message, Message::Close(_));
-        let sent = tokio::time::timeout(SEND_TIMEOUT, sink.send(message)).await;
-        if !matches!(sent, Ok(Ok(()))) || closing {
-            break;
         }
+        let _ = tokio::time::timeout(SEND_TIMEOUT, sink.close()).await;
     }
-    let _ = tokio::time::timeout(SEND_TIMEOUT, sink.close()).await;
 }
 
 /// The protocol has codes of its own where the library has general ones: for an operation before

@@ -18,8 +18,9 @@ use crate::{config::DatabaseUrl, error::Result};
 const POSTGRES_BEHIND_CONNECTIONS: u32 = 4;
 /// Each is a thread with a cache of its own.
 const SQLITE_READERS: u32 = 16;
-/// Statements that wait for a connection hold their requests in memory.
-const WAITING_MAX: usize = 4096;
+/// Statements of requests that have not begun, which they hold in memory: of one tenant half of them,
+/// which is thousands of connections that all come at the same moment.
+const WAITING_MAX: usize = 8192;
 
 /// How many may use the database, and for how long.
 #[derive(Clone, Copy, Debug)]

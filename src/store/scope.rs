@@ -59,6 +59,11 @@ impl Scope {
         }
     }
 
+    /// The same for work that begins now.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(&self.store, self.tenant, self.viewer)
+    }
+
     /// The store that the scope looks into.
     #[must_use]
     pub fn store(&self) -> &Store {

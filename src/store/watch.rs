@@ -38,14 +38,16 @@ struct Watch<F> {
 }
 
 impl<F: Fn(&Event) -> bool> Watch<F> {
-    fn new(scope: Scope, until: Option<DateTime<Utc>>, concerns: F) -> Self {
+    /// Boxed, as is what it asks: the stream around it would keep room for both while it only waits,
+    /// and for the watch twice.
+    fn boxed(scope: Scope, until: Option<DateTime<Utc>>, concerns: F) -> Box<Self> {
         let events = scope.store().events().subscribe();
         let mut recheck = tokio::time::interval(RECHECK);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         recheck.reset();
         let until =
             until.map(|end| Instant::now() + (end - Utc::now()).to_std().unwrap_or(Duration::ZERO));
-        Self { scope, concerns, events, recheck, until, started: false }
+        Box::new(Self { scope, concerns, events, recheck, until, started: false })
     }
 
     async fn tick(&mut self) -> Tick {
@@ -53,6 +55,8 @@ impl<F: Fn(&Event) -> bool> Watch<F> {
             self.started = true;
             return Tick::Start;
         }
+        // Each look is work of its own: it must not go before all that came after the watch.
+        self.scope = self.scope.anew();
         loop {
             let expiry = async {
                 match self.until {
@@ -85,7 +89,7 @@ impl Scope {
         until: Option<DateTime<Utc>>,
     ) -> impl Stream<Item = Result<Generation>> + Send + use<> {
         let tenant = self.tenant();
-        let watch = Watch::new(self.clone(), until, move |event: &Event| {
+        let watch = Watch::boxed(self.clone(), until, move |event: &Event| {
             event.tenant == tenant
                 && (event.subject == Subject::Board || event.subject == Subject::Generation(id))
         });
@@ -96,7 +100,7 @@ impl Scope {
                 if tick == Tick::Expired {
                     return Some((Err(Error::InvalidToken), (None, last)));
                 }
-                match watch.scope.generation(id).await {
+                match Box::pin(watch.scope.generation(id)).await {
                     Ok(Some(generation)) => {
                         let state = state_of(&generation);
                         let watch_on = (!generation.status.is_final()).then_some(());
@@ -128,7 +132,7 @@ impl Scope {
         until: Option<DateTime<Utc>>,
     ) -> impl Stream<Item = Result<Board>> + Send + use<> {
         let tenant = self.tenant();
-        let watch = Watch::new(self.clone(), until, move |event: &Event| {
+        let watch = Watch::boxed(self.clone(), until, move |event: &Event| {
             event.tenant == tenant && event.board == id
         });
         stream::unfold((Some(watch), None), move |(watch, mut last)| async move {
@@ -138,7 +142,7 @@ impl Scope {
                 if tick == Tick::Expired {
                     return Some((Err(Error::InvalidToken), (None, last)));
                 }
-                match watch.scope.board(id, BoardParts::ROW).await {
+                match Box::pin(watch.scope.board(id, BoardParts::ROW)).await {
                     // Nothing was announced here; another process may have changed the board itself.
                     Ok(Some(board)) if tick == Tick::Recheck && last == Some(board.updated_at) => {}
                     Ok(Some(board)) => {

@@ -2,8 +2,10 @@
 //! nothing of databases.
 //!
 //! A place holds a thing of type `T` that is reused, an open connection, or none yet. Who finds no
-//! place waits in a line of their owner's; lines take turns. Where tenants share the places, one may
-//! hold at most as many as it leaves free, so that slow work of some never fills all.
+//! place waits in a line of their owner's; lines take turns. In a line, work that has had a place
+//! before goes first: however many come at once, what was begun is finished before more is begun, and
+//! nobody is turned away halfway. Where tenants share the places, one may hold at most as many as it
+//! leaves free, so that slow work of some never fills all.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -26,12 +28,21 @@ pub(in crate::store) enum Owner {
     Tenant(TenantId),
 }
 
+/// One who asks for a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    /// On whose behalf.
+    pub(super) owner: Owner,
+    /// Whether the work that it is for has had a place before.
+    pub(super) has_begun: bool,
+}
+
 /// The bounds of a queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Places.
     pub(super) places: usize,
-    /// Who may wait at once, all owners together.
+    /// Newcomers who may wait at once, all owners together.
     pub(super) waiting: usize,
     /// How long each may wait.
     pub(super) wait: Duration,
@@ -62,6 +73,7 @@ struct State<T> {
     lines: HashMap<Owner, Line<T>>,
     /// Owners of lines in which somebody waits, in the order of their turns.
     turns: VecDeque<Owner>,
+    /// Newcomers in all lines.
     waiting: usize,
     last_ticket: u64,
     closed: bool,
@@ -70,12 +82,18 @@ struct State<T> {
 /// One owner's places and those who wait for more.
 struct Line<T> {
     held: usize,
-    waiters: VecDeque<Waiter<T>>,
+    /// Those whose work has begun; they go first.
+    begun: VecDeque<Waiter<T>>,
+    newcomers: VecDeque<Waiter<T>>,
+    /// Newcomers who have waited and had their turn.
+    served: usize,
 }
 
 struct Waiter<T> {
     ticket: u64,
     since: Instant,
+    /// Newcomers who had been served when it came.
+    served_before: usize,
     place: oneshot::Sender<Place<T>>,
 }
 
@@ -107,6 +125,25 @@ impl<T> Drop for Place<T> {
     }
 }
 
+impl<T> Line<T> {
+    fn new() -> Self {
+        Self { held: 0, begun: VecDeque::new(), newcomers: VecDeque::new(), served: 0 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.newcomers.is_empty()
+    }
+
+    /// Whether the first newcomer has waited long, and meanwhile no more were served than wait now:
+    /// whoever comes last would wait in vain.
+    fn stands(&self, wait: Duration) -> bool {
+        self.newcomers.front().is_some_and(|first| {
+            let served = self.served - first.served_before;
+            first.since.elapsed() > wait / 2 && self.newcomers.len() >= served
+        })
+    }
+}
+
 enum Outcome<T> {
     Entered(Place<T>),
     Waits(u64, oneshot::Receiver<Place<T>>),
@@ -128,13 +165,13 @@ impl<T> Admission<T> {
     }
 
     /// A place, at once or after a wait.
-    pub(super) async fn enter(self: &Arc<Self>, owner: Owner) -> Result<Place<T>, Refused> {
-        let (ticket, place) = match self.ask(owner) {
+    pub(super) async fn enter(self: &Arc<Self>, asker: Asker) -> Result<Place<T>, Refused> {
+        let (ticket, place) = match self.ask(asker) {
             Outcome::Entered(place) => return Ok(place),
             Outcome::Refused(refused) => return Err(refused),
             Outcome::Waits(ticket, place) => (ticket, place),
         };
-        let _in_line = InLine { admission: self, owner, ticket };
+        let _in_line = InLine { admission: self, owner: asker.owner, ticket };
         match tokio::time::timeout(self.bounds.wait, place).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) => Err(Refused::Closed),
@@ -142,7 +179,8 @@ impl<T> Admission<T> {
         }
     }
 
-    fn ask(self: &Arc<Self>, owner: Owner) -> Outcome<T> {
+    fn ask(self: &Arc<Self>, asker: Asker) -> Outcome<T> {
+        let Asker { owner, has_begun } = asker;
         let mut state = self.lock();
         if state.closed {
             return Outcome::Refused(Refused::Closed);
@@ -151,11 +189,12 @@ impl<T> Admission<T> {
         if state.nobody_waits(owner) && state.may_take(owner, self.bounds.shared) {
             return Outcome::Entered(self.hand(&mut state, owner));
         }
-        if owner != Owner::Background && state.is_full(owner, &self.bounds) {
+        let may_be_refused = !has_begun && owner != Owner::Background;
+        if may_be_refused && state.is_full(owner, &self.bounds) {
             return Outcome::Refused(Refused::Busy);
         }
         let (sender, place) = oneshot::channel();
-        Outcome::Waits(state.queue(owner, sender), place)
+        Outcome::Waits(state.queue(asker, sender), place)
     }
 
     /// Takes a free place for an owner.
@@ -201,7 +240,8 @@ impl<T> Admission<T> {
         state.waiting = 0;
         state.turns.clear();
         for line in state.lines.values_mut() {
-            line.waiters.clear();
+            line.begun.clear();
+            line.newcomers.clear();
         }
     }
 
@@ -223,12 +263,11 @@ impl<T> Admission<T> {
 
 impl<T> State<T> {
     fn line(&mut self, owner: Owner) -> &mut Line<T> {
-        let empty = || Line { held: 0, waiters: VecDeque::new() };
-        self.lines.entry(owner).or_insert_with(empty)
+        self.lines.entry(owner).or_insert_with(Line::new)
     }
 
     fn nobody_waits(&self, owner: Owner) -> bool {
-        self.lines.get(&owner).is_none_or(|line| line.waiters.is_empty())
+        self.lines.get(&owner).is_none_or(Line::is_empty)
     }
 
     fn may_take(&self, owner: Owner, shared: bool) -> bool {
@@ -240,29 +279,28 @@ impl<T> State<T> {
         self.free > 0 && within_share
     }
 
-    /// Whether one more of this owner's would wait too long, or take room in the queue that is kept
-    /// for others.
+    /// Whether one more newcomer of this owner's would wait too long, or take room in the queue that
+    /// is kept for others.
     fn is_full(&self, owner: Owner, bounds: &Bounds) -> bool {
         let room = bounds.waiting.saturating_sub(self.waiting);
         let Some(line) = self.lines.get(&owner) else { return room == 0 };
-        let stands = line.waiters.front().is_some_and(|first| {
-            // It has hardly moved: whoever comes last would wait in vain.
-            first.since.elapsed() > bounds.wait / 2
-        });
-        let beyond_share =
-            bounds.shared && matches!(owner, Owner::Tenant(_)) && line.waiters.len() >= room;
-        room == 0 || stands || beyond_share
+        let shares = bounds.shared && matches!(owner, Owner::Tenant(_));
+        let beyond_share = shares && line.newcomers.len() >= room;
+        room == 0 || line.stands(bounds.wait) || beyond_share
     }
 
-    fn queue(&mut self, owner: Owner, place: oneshot::Sender<Place<T>>) -> u64 {
-        self.last_ticket += 1;
-        self.waiting += 1;
+    fn queue(&mut self, asker: Asker, place: oneshot::Sender<Place<T>>) -> u64 {
+        let Asker { owner, has_begun } = asker;
         if self.nobody_waits(owner) {
             self.turns.push_back(owner);
         }
+        self.last_ticket += 1;
+        self.waiting += usize::from(!has_begun);
         let ticket = self.last_ticket;
-        let waiter = Waiter { ticket, since: Instant::now(), place };
-        self.line(owner).waiters.push_back(waiter);
+        let line = self.line(owner);
+        let waiter = Waiter { ticket, since: Instant::now(), served_before: line.served, place };
+        let waiters = if has_begun { &mut line.begun } else { &mut line.newcomers };
+        waiters.push_back(waiter);
         ticket
     }
 
@@ -275,11 +313,17 @@ impl<T> State<T> {
     /// The first of an owner whose turn has been taken out of the row.
     fn pop_waiter(&mut self, owner: Owner) -> Option<Waiter<T>> {
         let line = self.lines.get_mut(&owner)?;
-        let waiter = line.waiters.pop_front()?;
-        if !line.waiters.is_empty() {
+        let waiter = if let Some(begun) = line.begun.pop_front() {
+            begun
+        } else {
+            let newcomer = line.newcomers.pop_front()?;
+            line.served += 1;
+            self.waiting -= 1;
+            newcomer
+        };
+        if !line.is_empty() {
             self.turns.push_back(owner);
         }
-        self.waiting -= 1;
         Some(waiter)
     }
 
@@ -292,19 +336,25 @@ impl<T> State<T> {
     /// Takes one out of the queue who waits no longer.
     fn leave(&mut self, owner: Owner, ticket: u64) {
         let Some(line) = self.lines.get_mut(&owner) else { return };
-        let Ok(at) = line.waiters.binary_search_by_key(&ticket, |waiter| waiter.ticket) else {
-            return;
+        let place_of = |waiters: &VecDeque<Waiter<T>>| {
+            waiters.binary_search_by_key(&ticket, |waiter| waiter.ticket)
         };
-        line.waiters.remove(at);
-        self.waiting -= 1;
-        if line.waiters.is_empty() {
+        if let Ok(at) = place_of(&line.begun) {
+            line.begun.remove(at);
+        } else if let Ok(at) = place_of(&line.newcomers) {
+            line.newcomers.remove(at);
+            self.waiting -= 1;
+        } else {
+            return;
+        }
+        if line.is_empty() {
             self.turns.retain(|turn| *turn != owner);
         }
         self.forget(owner);
     }
 
     fn forget(&mut self, owner: Owner) {
-        if self.lines.get(&owner).is_some_and(|line| line.held == 0 && line.waiters.is_empty()) {
+        if self.lines.get(&owner).is_some_and(|line| line.held == 0 && line.is_empty()) {
             self.lines.remove(&owner);
         }
     }

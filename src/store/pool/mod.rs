@@ -7,7 +7,10 @@ mod driver;
 mod lease;
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,7 +21,7 @@ use sea_orm::{
 use tokio::sync::Mutex;
 
 use self::{
-    admission::{Admission, Bounds, Refused},
+    admission::{Admission, Asker, Bounds, Refused},
     driver::{Connection, is_passing},
     lease::Lease,
 };
@@ -48,7 +51,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct PoolBounds {
     /// Connections at once.
     pub(super) connections: u32,
-    /// Statements and transactions that may wait for one.
+    /// Statements and transactions that may wait for one, of work that has not begun.
     pub(super) waiting: usize,
     /// How long each may wait.
     pub(super) wait: Duration,
@@ -89,7 +92,8 @@ impl Pool {
 
     /// Whether the database can be reached; leaves a connection open.
     pub(super) async fn try_connect(&self) -> Result<(), DbErr> {
-        self.lease(Owner::Server).await.map(drop)
+        let asker = Asker { owner: Owner::Server, has_begun: false };
+        self.lease(asker).await.map(drop)
     }
 
     /// Closes every connection, once what runs has ended or five seconds are over.
@@ -107,8 +111,8 @@ impl Pool {
         }
     }
 
-    async fn lease(&self, owner: Owner) -> Result<Lease, DbErr> {
-        let mut place = self.0.admission.enter(owner).await.map_err(refusal)?;
+    async fn lease(&self, asker: Asker) -> Result<Lease, DbErr> {
+        let mut place = self.0.admission.enter(asker).await.map_err(refusal)?;
         let kept = place.take();
         let (connection, opened) = match kept {
             Some(idle) if idle.since.elapsed() < TRUSTED_FOR => (idle.connection, idle.opened),
@@ -162,12 +166,16 @@ async fn reap(pool: Weak<Shared>) {
     }
 }
 
-/// What queries are sent over: a pool, on somebody's behalf. Cheap to clone.
+/// What queries are sent over: a pool, on somebody's behalf. Cheap to clone; clones are for the same
+/// piece of work.
 #[derive(Clone)]
 pub(super) struct Lane {
     pool: Pool,
     backend: DbBackend,
     owner: Owner,
+    /// Set once a tenant's work has had a connection. What the server asks for itself is never one
+    /// piece of work.
+    has_begun: Arc<AtomicBool>,
     /// Where statements are counted, if they are.
     statements: Option<Arc<Statements>>,
 }
@@ -179,16 +187,17 @@ impl Lane {
         owner: Owner,
         statements: Option<Arc<Statements>>,
     ) -> Self {
-        Self { pool, backend, owner, statements }
+        Self { pool, backend, owner, has_begun: Arc::default(), statements }
     }
 
-    /// The same for a tenant. What is done in the background stays in the background.
+    /// The same for work of a tenant that begins now. What is done in the background stays in the
+    /// background.
     pub(super) fn on_behalf_of(&self, tenant: TenantId) -> Self {
         let owner = match self.owner {
             Owner::Background => Owner::Background,
             Owner::Server | Owner::Tenant(_) => Owner::Tenant(tenant),
         };
-        Self { owner, ..self.clone() }
+        Self { owner, has_begun: Arc::default(), ..self.clone() }
     }
 
     pub(super) fn pool(&self) -> &Pool {
@@ -197,13 +206,22 @@ impl Lane {
 
     /// A transaction that may write. It is rolled back when it is dropped.
     pub(super) async fn begin(&self) -> Result<Transaction, DbErr> {
-        let mut lease = self.pool.lease(self.owner).await?;
+        let mut lease = self.lease().await?;
         lease.begin().await.map_err(exec_error)?;
         Ok(Transaction {
             lease: Mutex::new(lease),
             backend: self.backend,
             statements: self.statements.clone(),
         })
+    }
+
+    async fn lease(&self) -> Result<Lease, DbErr> {
+        let has_begun = self.has_begun.load(Ordering::Relaxed);
+        let lease = self.pool.lease(Asker { owner: self.owner, has_begun }).await?;
+        if let Owner::Tenant(_) = self.owner {
+            self.has_begun.store(true, Ordering::Relaxed);
+        }
+        Ok(lease)
     }
 
     fn note(&self, statement: &Statement) {
@@ -220,24 +238,24 @@ impl ConnectionTrait for Lane {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let mut lease = self.pool.lease(self.owner).await?;
+        let mut lease = self.lease().await?;
         self.note(&statement);
         lease.execute(statement).await.map_err(exec_error)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let mut lease = self.pool.lease(self.owner).await?;
+        let mut lease = self.lease().await?;
         lease.execute_unprepared(sql).await.map_err(exec_error)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut lease = self.pool.lease(self.owner).await?;
+        let mut lease = self.lease().await?;
         self.note(&statement);
         lease.query_one(statement).await.map_err(query_error)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut lease = self.pool.lease(self.owner).await?;
+        let mut lease = self.lease().await?;
         self.note(&statement);
         lease.query_all(statement).await.map_err(query_error)
     }

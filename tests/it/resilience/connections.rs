@@ -2,13 +2,13 @@
 
 use std::{io::ErrorKind, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{Socket, TestApp};
+use crate::support::{Client, Socket, TestApp, TestAppBuilder};
 
 const REQUEST: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -124,34 +124,67 @@ async fn beyond_the_bound_connections_wait_for_their_turn() {
     third.answer().await;
 }
 
-#[tokio::test]
-async fn many_that_connect_at_once_are_all_answered() {
-    // However slow the machine is: what is counted is answers.
-    let app = TestApp::builder()
+/// However slow the machine is: what is counted is answers.
+fn patient() -> TestAppBuilder {
+    TestApp::builder()
         .config(|config| config.database_wait = Duration::from_mins(5))
+        .config(|config| config.request_timeout = Duration::from_mins(5))
         .config(|config| config.header_timeout = Duration::from_mins(5))
-        .start()
-        .await;
-    let ada = app.user("ada");
-    let id = ada.id().await;
-    let body = json!({ "query": "{ me { id } }" }).to_string();
+}
+
+/// Sends a query over many connections at the same moment; each must have the same answer.
+async fn all_at_once(app: &TestApp, user: &Client, query: &str, answer: &Value) {
+    let body = json!({ "query": query }).to_string();
     let request = format!(
         "POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        ada.token.as_deref().expect("a token"),
+         X-Tenant: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        user.token.as_deref().expect("a token"),
+        user.tenant.as_deref().unwrap_or("default"),
         body.len(),
     );
     let mut clients = Vec::new();
     for _ in 0..500 {
-        clients.push(Raw::connect(&app).await);
+        clients.push(Raw::connect(app).await);
     }
     for client in &mut clients {
         client.send(&request).await;
     }
-    let expected = json!({ "data": { "me": { "id": id } } }).to_string();
+    let expected = json!({ "data": answer }).to_string();
     for client in &mut clients {
         client.answer_ending_with(&expected).await;
     }
+}
+
+#[tokio::test]
+async fn many_that_connect_at_once_are_all_answered() {
+    let app = patient().start().await;
+    let ada = app.user("ada");
+    let id = ada.id().await;
+    all_at_once(&app, &ada, "{ me { id } }", &json!({ "me": { "id": id } })).await;
+}
+
+#[tokio::test]
+async fn many_that_ask_for_much_at_once_are_all_answered() {
+    let app = patient().tenants(&["one", "two"]).start().await;
+    let ada = app.user_of("one", "ada");
+    let board = ada.board("A board", false).await;
+    // Five statements that each waits for at the same time: more than there is room for, if all were
+    // let in before any goes on.
+    let query = format!(
+        "{{ board(id: \"{board}\") {{
+            owner {{ boards {{ id }} }}
+            members {{ id }} membersConnection {{ totalCount edges {{ cursor }} }}
+            generations {{ id }} generationsConnection {{ edges {{ cursor }} }}
+        }} }}"
+    );
+    let answer = json!({ "board": {
+        "owner": { "boards": [{ "id": board }] },
+        "members": [],
+        "membersConnection": { "totalCount": 0, "edges": [] },
+        "generations": [],
+        "generationsConnection": { "edges": [] },
+    } });
+    all_at_once(&app, &ada, &query, &answer).await;
 }
 
 #[tokio::test]

@@ -18,11 +18,21 @@ fn tenant() -> Owner {
 
 type Entering = Pin<Box<dyn Future<Output = Result<Place<u32>, Refused>>>>;
 
-/// Asks for a place; what comes of it at once.
-fn ask(queue: &Arc<Admission<u32>>, owner: Owner) -> Result<Result<Place<u32>, Refused>, Entering> {
+/// What comes of asking for a place at once.
+type Asked = Result<Result<Place<u32>, Refused>, Entering>;
+
+fn ask(queue: &Arc<Admission<u32>>, owner: Owner) -> Asked {
+    ask_as(queue, newcomer(owner))
+}
+
+fn ask_as(queue: &Arc<Admission<u32>>, asker: Asker) -> Asked {
     let queue = Arc::clone(queue);
-    let mut entering: Entering = Box::pin(async move { queue.enter(owner).await });
+    let mut entering: Entering = Box::pin(async move { queue.enter(asker).await });
     look(&mut entering).ok_or(entering)
+}
+
+fn newcomer(owner: Owner) -> Asker {
+    Asker { owner, has_begun: false }
 }
 
 fn look(entering: &mut Entering) -> Option<Result<Place<u32>, Refused>> {
@@ -39,6 +49,14 @@ fn enter(queue: &Arc<Admission<u32>>, owner: Owner) -> Place<u32> {
 
 fn wait(queue: &Arc<Admission<u32>>, owner: Owner) -> Entering {
     let Err(entering) = ask(queue, owner) else { panic!("there is no place") };
+    entering
+}
+
+/// Waits with work that has had a place before.
+fn wait_again(queue: &Arc<Admission<u32>>, owner: Owner) -> Entering {
+    let Err(entering) = ask_as(queue, Asker { owner, has_begun: true }) else {
+        panic!("it waits too")
+    };
     entering
 }
 
@@ -141,12 +159,36 @@ async fn the_queue_is_bounded_and_keeps_room_for_others() {
 }
 
 #[tokio::test]
+async fn what_has_begun_goes_before_newcomers_and_is_not_turned_away() {
+    let queue = queue(1, 4, true);
+    let (one, two) = (tenant(), tenant());
+    let place = enter(&queue, one);
+    let mut newcomers: Vec<_> = (0..2).map(|_| wait(&queue, one)).collect();
+    assert!(refused(&queue, one));
+    let mut begun: Vec<_> = (0..3).map(|_| wait_again(&queue, one)).collect();
+    let mut other = wait(&queue, two);
+    drop(place);
+    let place = entered(&mut begun[0]).expect("what was begun first");
+    // It gives way to other tenants, and whoever gives up leaves no gap.
+    drop(begun.remove(1));
+    drop(place);
+    drop(entered(&mut other).expect("the other tenant"));
+    let place = entered(&mut begun[1]).expect("what was begun later");
+    assert!(entered(&mut newcomers[0]).is_none());
+    drop(place);
+    drop(entered(&mut newcomers[0]).expect("a newcomer"));
+    drop(entered(&mut newcomers[1]).expect("the next"));
+    let state = queue.lock();
+    assert_eq!((state.lines.len(), state.waiting, state.turns.len()), (0, 0, 0));
+}
+
+#[tokio::test]
 async fn nobody_waits_longer_than_allowed() {
     let wait = Duration::from_millis(1);
     let queue: Arc<Admission<u32>> =
         Admission::new(Bounds { places: 1, waiting: 10, wait, shared: false });
     let _place = enter(&queue, Owner::Server);
-    assert!(matches!(queue.enter(Owner::Server).await, Err(Refused::Busy)));
+    assert!(matches!(queue.enter(newcomer(Owner::Server)).await, Err(Refused::Busy)));
     assert_eq!(queue.lock().waiting, 0);
 }
 
@@ -161,6 +203,27 @@ async fn a_queue_that_stands_takes_nobody_more() {
     assert!(refused(&queue, Owner::Server));
     // Those of others may still move.
     drop(wait(&queue, tenant()));
+}
+
+#[tokio::test]
+async fn a_line_that_moves_takes_more() {
+    let allowed = Duration::from_millis(10);
+    let queue: Arc<Admission<u32>> =
+        Admission::new(Bounds { places: 1, waiting: 10, wait: allowed, shared: false });
+    let mut place = enter(&queue, Owner::Server);
+    let mut waiting: Vec<_> = (0..5).map(|_| wait(&queue, Owner::Server)).collect();
+    std::thread::sleep(allowed);
+    for entering in &mut waiting[..2] {
+        drop(place);
+        place = entered(entering).expect("its turn has come");
+    }
+    // Two were served while those waited who wait still: three, then two, then one.
+    assert!(refused(&queue, Owner::Server));
+    waiting.truncate(4);
+    assert!(refused(&queue, Owner::Server));
+    waiting.truncate(3);
+    drop(wait(&queue, Owner::Server));
+    drop(place);
 }
 
 #[tokio::test]
