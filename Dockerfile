@@ -17,8 +17,8 @@ COPY --from=playground /playground/dist playground/dist
 # The target folder is a cache and not part of the layer, so the binary is copied out in the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/boards/target,sharing=locked \
-    cargo build --profile dist --features playground --locked --bin boards \
-    && install -D target/dist/boards /out/boards \
+    cargo build --release --features playground --locked --bin boards \
+    && install -D target/release/boards /out/boards \
     && install -d /out/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot

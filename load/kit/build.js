@@ -10,10 +10,9 @@ const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 export async function builtBinaries({ profile, server, floor }) {
   return {
     server: server === undefined ? await built("boards", "Cargo.toml", profile) : resolve(server),
-    // Its release build is its fastest: it has no profile of its own for packages.
     floor:
       floor === undefined
-        ? await built("floor", "load/floor/Cargo.toml", profile === "dev" ? "dev" : "release")
+        ? await built("floor", "load/floor/Cargo.toml", profile)
         : resolve(floor),
   };
 }

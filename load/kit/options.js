@@ -23,7 +23,7 @@ export const USAGE = `usage: load/run COMMAND [options]
   --sockets N         subscriptions (1000)
   --burst N           connections at once (2000)
   --algorithm NAME    HS256 or RS256: how tokens are signed (HS256)
-  --profile NAME      release, dist or dev: how the server is built (release)
+  --profile NAME      release or dev: how the server is built (release)
   --server PATH       this server; nothing is built for it
   --floor PATH        this floor; nothing is built for it
   --set NAME=VALUE    a setting of the server, such as BOARDS_DATABASE_MAX_CONNECTIONS=8; may be repeated
@@ -53,7 +53,7 @@ const OPTIONS = {
   help: { type: "boolean", short: "h", default: false },
 };
 const NUMBERS = ["rounds", "seconds", "connections", "starts", "sockets", "burst"];
-const CHOICES = { algorithm: ["HS256", "RS256"], profile: ["release", "dist", "dev"] };
+const CHOICES = { algorithm: ["HS256", "RS256"], profile: ["release", "dev"] };
 
 /** The command and its options; throws a message for the terminal where they make no sense. */
 export function readCommandLine(args) {
