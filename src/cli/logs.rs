@@ -1,5 +1,7 @@
 //! Where log lines go: standard error, as text or JSON.
 
+mod lines;
+
 use std::{fmt, io::IsTerminal};
 
 use tracing::field::Field;
@@ -9,17 +11,20 @@ use tracing_subscriber::{
     fmt::format::{Writer, debug_fn},
 };
 
+use self::lines::{LineWriter, Lines};
 use super::Failure;
 use crate::config::{Config, LogFormat};
 
 /// Would bury the banner of the first start under a dozen lines.
 const QUIET: &str = "sea_orm_migration=warn";
 
-pub(super) fn start(config: &Config) -> Result<(), Failure> {
+/// Starts logging; the last lines are written when what this returns is dropped.
+pub(super) fn start(config: &Config) -> Result<LineWriter, Failure> {
     // A level that is set for the target comes later and wins.
     let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log_level))
         .map_err(|error| Failure::new(format!("BOARDS_LOG_LEVEL: {error}")))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (lines, writer) = Lines::start(std::io::stderr())?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     let started = match config.log_format {
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
         LogFormat::Text if std::io::stderr().is_terminal() => subscriber.try_init(),
@@ -27,7 +32,8 @@ pub(super) fn start(config: &Config) -> Result<(), Failure> {
             subscriber.with_ansi(false).fmt_fields(debug_fn(plain).delimited(" ")).try_init()
         }
     };
-    started.map_err(|error| Failure::new(format!("logging cannot start: {error}")))
+    started.map_err(|error| Failure::new(format!("logging cannot start: {error}")))?;
+    Ok(writer)
 }
 
 /// A field as it is shown in colours, without their codes: looking for colours that are not there takes

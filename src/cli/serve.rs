@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) async fn run(loaded: Loaded) -> Result<(), Failure> {
     let Loaded { config, warnings, file } = loaded;
-    logs::start(&config)?;
+    let _log = logs::start(&config)?;
     if let Some(file) = file {
         tracing::debug!(file = %file.display(), "settings read");
     }

@@ -7,7 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -122,13 +122,18 @@ pub(super) async fn log_request(
             user = caller.and_then(|caller| caller.user).map(tracing::field::display),
             operation = facts.operation.get(),
             status = response.status().as_u16(),
-            duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
+            duration_ms = milliseconds(started.elapsed()),
             "request"
         );
         response
     }
     .instrument(span)
     .await
+}
+
+/// To the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
 }
 
 /// What is known of a request before anyone has looked at it.

@@ -8,7 +8,7 @@ use sea_orm::{
     Statement,
     sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
@@ -171,8 +171,8 @@ impl<'a> AuditStore<'a> {
     /// The same text for any number of rows: one with a parameter for each value would be parsed and
     /// planned anew nearly every time, which costs more than the rows.
     async fn append_as_one_value(&self, records: &[AuditRecord]) -> Result<()> {
-        let rows: Vec<Value> = records.iter().map(row).collect();
-        let values = [Value::Array(rows).to_string().into()];
+        let rows: Vec<_> = records.iter().map(Appended::from).collect();
+        let values = [serde_json::to_string(&rows).map_err(Error::internal)?.into()];
         let backend = self.store.backend();
         let statement = Statement::from_sql_and_values(backend, APPEND, values);
         self.store.behind().execute_raw(statement).await?;
@@ -248,24 +248,46 @@ const APPEND: &str = "INSERT INTO audit_events (id, occurred_at, tenant_id, acto
      object_type text, object_id text, decision text, reason text, count bigint, request_id text) \
      ON CONFLICT (id) DO NOTHING";
 
-fn row(record: &AuditRecord) -> Value {
-    json!({
-        "id": record.id,
-        "occurred_at": record.occurred_at,
-        "tenant_id": record.tenant.map(|id| id.0),
-        "actor_id": record.actor.map(|id| id.0),
-        "access_token_id": record.access_token.map(|id| id.0),
-        "provider": record.provider,
-        "subject": record.subject,
-        "address": record.address,
-        "action": record.action,
-        "object_type": record.object_type,
-        "object_id": record.object_id,
-        "decision": record.decision.as_str(),
-        "reason": record.reason,
-        "count": i64::try_from(record.count).unwrap_or(i64::MAX),
-        "request_id": record.request_id,
-    })
+/// A row as [`APPEND`] takes it.
+#[derive(Serialize)]
+struct Appended<'a> {
+    id: Uuid,
+    occurred_at: DateTime<Utc>,
+    tenant_id: Option<Uuid>,
+    actor_id: Option<Uuid>,
+    access_token_id: Option<Uuid>,
+    provider: Option<&'a str>,
+    subject: Option<&'a str>,
+    address: Option<&'a str>,
+    action: &'a str,
+    object_type: Option<&'a str>,
+    object_id: Option<&'a str>,
+    decision: &'a str,
+    reason: Option<&'a str>,
+    count: i64,
+    request_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a AuditRecord> for Appended<'a> {
+    fn from(record: &'a AuditRecord) -> Self {
+        Self {
+            id: record.id,
+            occurred_at: record.occurred_at,
+            tenant_id: record.tenant.map(Uuid::from),
+            actor_id: record.actor.map(Uuid::from),
+            access_token_id: record.access_token.map(Uuid::from),
+            provider: record.provider.as_deref(),
+            subject: record.subject.as_deref(),
+            address: record.address.as_deref(),
+            action: &record.action,
+            object_type: record.object_type.as_deref(),
+            object_id: record.object_id.as_deref(),
+            decision: record.decision.as_str(),
+            reason: record.reason.as_deref(),
+            count: i64::try_from(record.count).unwrap_or(i64::MAX),
+            request_id: record.request_id.as_deref(),
+        }
+    }
 }
 
 fn place() -> Expr {

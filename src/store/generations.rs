@@ -120,14 +120,10 @@ impl Generation {
             user: UserId(columns.next()?),
             generator_name: columns.next()?,
             artifact_type: columns
-                .next::<String>()?
-                .parse()
-                .map_err(|()| corrupt("generations", "artifact_type"))?,
+                .parsed()?
+                .ok_or_else(|| corrupt("generations", "artifact_type"))?,
             input_params: columns.next()?,
-            status: columns
-                .next::<String>()?
-                .parse()
-                .map_err(|()| corrupt("generations", "status"))?,
+            status: columns.parsed()?.ok_or_else(|| corrupt("generations", "status"))?,
             storage_url: columns.next()?,
             thumbnail_url: columns.next()?,
             additional_files: columns.next()?,

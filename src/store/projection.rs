@@ -1,6 +1,8 @@
 //! Which columns of a row are read. A wide row costs the database and the server for each column, and
 //! most operations show few of them. There are few groups of columns, so that there are few statements.
 
+use std::str::FromStr;
+
 use sea_orm::DbErr;
 
 use super::row::{Column, Columns};
@@ -59,5 +61,11 @@ impl<'c, 'r> Projected<'c, 'r> {
         let place = self.place;
         self.place += 1;
         if self.projection.has(place) { self.columns.next() } else { Ok(T::default()) }
+    }
+
+    /// What the text of a column that is always read stands for; none if it stands for nothing.
+    pub(super) fn parsed<T: FromStr>(&mut self) -> Result<Option<T>, DbErr> {
+        self.place += 1;
+        self.columns.parsed()
     }
 }

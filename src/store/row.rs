@@ -1,13 +1,15 @@
 //! Reading rows by the place of their columns. A name is looked up and compared for each value, which
 //! in long lists costs more than the value itself.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sea_orm::{
     ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, TryGetable,
     sqlx::{Decode, Postgres, Row, types::Json},
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
@@ -55,6 +57,16 @@ impl<'r> Columns<'r> {
         let place = self.place();
         self.next += 1;
         T::at(self.row, place)
+    }
+
+    /// What the text of the next column stands for; none if it stands for nothing.
+    pub(super) fn parsed<T: FromStr>(&mut self) -> Result<Option<T>, DbErr> {
+        let place = self.place();
+        self.next += 1;
+        match on_postgres::<&str>(self.row, place) {
+            Some(text) => Ok(text?.parse().ok()),
+            None => Ok(elsewhere::<String>(self.row, place)?.parse().ok()),
+        }
     }
 
     fn place(&self) -> usize {
@@ -118,10 +130,7 @@ impl Column for Value {
 
 impl Column for StoredJson {
     fn at(row: &QueryResult, place: usize) -> Result<Self, DbErr> {
-        match on_postgres::<Json<Box<RawValue>>>(row, place) {
-            Some(text) => text.map(|Json(text)| text.into()),
-            None => elsewhere::<Value>(row, place).map(Self::from),
-        }
+        on_postgres(row, place).unwrap_or_else(|| elsewhere::<Value>(row, place).map(Self::from))
     }
 }
 

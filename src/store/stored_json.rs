@@ -1,16 +1,20 @@
 //! JSON as the database holds it.
 
-use serde_json::{Value, value::RawValue};
+use sea_orm::sqlx::{Decode, Postgres, error::BoxDynError, postgres::PgValueRef};
+use serde_json::Value;
+
+/// The version of its format that precedes the text of a `jsonb`.
+const JSONB_VERSION: &[u8] = &[1];
 
 /// A JSON value that is kept as its text: most are shown as they are, and few are looked into.
 #[derive(Clone, Debug, Default)]
-pub struct StoredJson(Option<Box<RawValue>>);
+pub struct StoredJson(Option<Box<str>>);
 
 impl StoredJson {
     /// Its text; `null` for what was not read.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.0.as_deref().map_or("null", RawValue::get)
+        self.0.as_deref().unwrap_or("null")
     }
 
     /// What it says. A text that cannot be read, such as a number of a thousand digits in a row of an
@@ -21,21 +25,18 @@ impl StoredJson {
     }
 }
 
-impl From<Box<RawValue>> for StoredJson {
-    fn from(text: Box<RawValue>) -> Self {
-        Self(Some(text))
-    }
-}
-
-impl From<&Value> for StoredJson {
-    fn from(value: &Value) -> Self {
-        Self(serde_json::value::to_raw_value(value).ok())
-    }
-}
-
 impl From<Value> for StoredJson {
     fn from(value: Value) -> Self {
-        Self::from(&value)
+        Self(Some(value.to_string().into()))
+    }
+}
+
+/// `PostgreSQL` has checked what it holds in columns of JSON.
+impl<'r> Decode<'r, Postgres> for StoredJson {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        let bytes = value.as_bytes()?;
+        let text = bytes.strip_prefix(JSONB_VERSION).unwrap_or(bytes);
+        Ok(Self(Some(std::str::from_utf8(text)?.into())))
     }
 }
 
@@ -48,7 +49,7 @@ mod tests {
     #[test]
     fn text_and_value_say_the_same() {
         let value = json!({ "a": [1, "b", null] });
-        let stored = StoredJson::from(&value);
+        let stored = StoredJson::from(value.clone());
         assert_eq!(stored.text(), r#"{"a":[1,"b",null]}"#);
         assert_eq!(stored.value(), value);
     }
@@ -61,7 +62,6 @@ mod tests {
 
     #[test]
     fn what_no_reader_can_hold_is_null() {
-        let text = RawValue::from_string("1e999".to_owned()).expect("JSON");
-        assert_eq!(StoredJson::from(text).value(), Value::Null);
+        assert_eq!(StoredJson(Some("1e999".into())).value(), Value::Null);
     }
 }
