@@ -43,7 +43,8 @@ pub(super) fn on_board(context: &Context<'_>) -> ContentsAsked {
         let mut found = field.selection_set().filter(|inner| inner.name() == name);
         found.next().filter(|_| found.next().is_none())
     };
-    let members = only("members").filter(|_| may(context, TokenScope::BoardsRead)).is_some()
+    let members = only("members").is_some()
+        && may(context, TokenScope::BoardsRead)
         && of_user(&board.field("members").field("user")) != Some(UserParts::Profile);
     let generations = only("generations").filter(|_| may(context, TokenScope::GenerationsRead));
     let generations = generations.and_then(|field| {
@@ -59,7 +60,6 @@ fn page_of(arguments: &[(Name, Value)]) -> Option<Page> {
         let value = arguments.iter().find(|(given, _)| given == name).map(|(_, value)| value);
         match value {
             None => Some(None),
-            Some(Value::Null) => None,
             Some(Value::Number(number)) => Some(Some(i32::try_from(number.as_i64()?).ok()?)),
             Some(_) => None,
         }

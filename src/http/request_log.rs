@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::Response,
 };
@@ -32,15 +32,23 @@ use crate::{
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_MAX: usize = 128;
+/// What pages of other origins may read (Fetch standard, section 3.3.3); nobody else asks.
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "x-request-id,content-range,content-disposition,retry-after,www-authenticate",
+);
 
-/// What handlers find out about a request for its log line.
+/// What handlers find out about a request for its log line. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct RequestFacts {
-    caller: Arc<OnceLock<Caller>>,
-    actor: Arc<OnceLock<Actor>>,
-    payer: Arc<OnceLock<Payer>>,
+pub(super) struct RequestFacts(Arc<Facts>);
+
+/// See [`RequestFacts`].
+#[derive(Default)]
+pub(super) struct Facts {
+    caller: OnceLock<Caller>,
+    actor: OnceLock<Actor>,
+    payer: OnceLock<Payer>,
     /// Whether the outcome is in the audit log already.
-    recorded: Arc<AtomicBool>,
+    recorded: AtomicBool,
     pub(super) operation: RequestLabel,
     pub(super) origin: Arc<RequestOrigin>,
     /// The hosts that the request names, where a host can name a tenant.
@@ -50,6 +58,14 @@ pub(super) struct RequestFacts {
 struct Caller {
     tenant: String,
     user: Option<Uuid>,
+}
+
+impl std::ops::Deref for RequestFacts {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
 }
 
 impl RequestFacts {
@@ -101,6 +117,7 @@ pub(super) async fn log_request(
     let id = request_id(&request);
     let facts = facts(&state, &request, &id);
     request.extensions_mut().insert(facts.clone());
+    let from_a_page = request.headers().contains_key(header::ORIGIN);
     let method = request.method().clone();
     let route = request
         .extensions()
@@ -113,6 +130,9 @@ pub(super) async fn log_request(
         state.note_refused(&facts, &route, &response);
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        if from_a_page {
+            response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
         }
         let caller = facts.caller.get();
         tracing::info!(
@@ -147,11 +167,11 @@ fn facts(state: &HttpState, request: &Request, id: &str) -> RequestFacts {
     } else {
         Vec::new()
     };
-    RequestFacts {
+    RequestFacts(Arc::new(Facts {
         origin: Arc::new(RequestOrigin { address, request_id: id.to_owned() }),
         hosts: hosts.into(),
-        ..RequestFacts::default()
-    }
+        ..Facts::default()
+    }))
 }
 
 /// The client's id if it is harmless, otherwise a new one.

@@ -87,12 +87,5 @@ fn cors(origins: &[String]) -> CorsLayer {
             X_REQUEST_ID,
             range,
         ])
-        .expose_headers([
-            X_REQUEST_ID,
-            header::CONTENT_RANGE,
-            header::CONTENT_DISPOSITION,
-            header::RETRY_AFTER,
-            header::WWW_AUTHENTICATE,
-        ])
         .max_age(PREFLIGHT_MAX_AGE)
 }

@@ -410,7 +410,11 @@ async fn front_ends_of_the_configured_origins_may_call() {
         let told = header_of(&response, "access-control-allow-origin");
         assert_eq!(told, allowed.then_some(origin));
         assert!(header_of(&response, "access-control-allow-credentials").is_none());
+        let readable = header_of(&response, "access-control-expose-headers").expect("them");
+        assert!(readable.contains("x-request-id"), "{readable}");
     }
+    let response = send(&app, Method::GET, "/health", &[]).await;
+    assert_eq!(header_of(&response, "access-control-expose-headers"), None);
 }
 
 #[tokio::test]

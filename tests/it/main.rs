@@ -5,6 +5,7 @@
 
 mod access_matrix;
 mod access_tokens;
+mod answers;
 mod audit;
 mod boards;
 mod cli;
