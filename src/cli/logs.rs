@@ -2,7 +2,10 @@
 
 mod lines;
 
-use std::{fmt, io::IsTerminal};
+use std::{
+    fmt::{self, Write as _},
+    io::IsTerminal,
+};
 
 use tracing::field::Field;
 use tracing_subscriber::{
@@ -39,8 +42,36 @@ pub(super) fn start(config: &Config) -> Result<LineWriter, Failure> {
 /// A field as it is shown in colours, without their codes: looking for colours that are not there takes
 /// longer than the rest of the line.
 fn plain(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
-    match field.name() {
-        "message" => write!(writer, "{value:?}"),
-        name => write!(writer, "{name}={value:?}"),
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(Escaped(writer), "{value:?}")
+}
+
+/// Writes control characters as escapes: what others have a hand in must not move a terminal's cursor or
+/// begin a line.
+struct Escaped<'a, W>(&'a mut W);
+
+impl<W: fmt::Write> fmt::Write for Escaped<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !text.chars().any(char::is_control) {
+            return self.0.write_str(text);
+        }
+        text.chars().try_for_each(|character| match character {
+            character if character.is_control() => write!(self.0, "{}", character.escape_default()),
+            character => self.0.write_char(character),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let mut line = String::new();
+        write!(Escaped(&mut line), "a {} ä\u{1b}[2J\n", "text").expect("written");
+        assert_eq!(line, "a text ä\\u{1b}[2J\\n");
     }
 }

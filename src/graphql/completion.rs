@@ -119,6 +119,11 @@ impl Expected {
         }
     }
 
+    /// Whether it is an object of which nothing is asked for.
+    fn is_empty(&self) -> bool {
+        matches!(&self.kind, Kind::Object(plan) if plan.fields.is_empty())
+    }
+
     fn joins(&self) -> bool {
         match &self.kind {
             Kind::Leaf => false,
@@ -312,6 +317,12 @@ impl Completion<'_> {
             (_, value) => Ok(value),
         };
         match completed {
+            // An object of which everything was skipped arrives as null too.
+            Ok(Value::Null)
+                if !expected.nullable && expected.is_empty() && !self.failed_below(path) =>
+            {
+                Ok(Value::Object(IndexMap::new()))
+            }
             Ok(Value::Null) | Err(Missing) if expected.nullable => Ok(Value::Null),
             Ok(Value::Null) | Err(Missing) => Err(Missing),
             Ok(value) => Ok(value),

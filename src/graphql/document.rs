@@ -80,6 +80,17 @@ impl Document {
         self.operation(name).map(|operation| operation.ty)
     }
 
+    /// Gives variables that were not sent the values that the operation names for them.
+    pub(super) fn add_defaults(&self, operation_name: Option<&str>, variables: &mut Variables) {
+        let Some(operation) = self.operation(operation_name) else { return };
+        for definition in &operation.variable_definitions {
+            if let Some(default) = &definition.node.default_value {
+                let name = definition.node.name.node.clone();
+                variables.entry(name).or_insert_with(|| default.node.clone());
+            }
+        }
+    }
+
     /// Whether the variable is an id by its type, so that one id is as valid as any other.
     pub(super) fn holds_id(&self, variable: &Name) -> bool {
         self.id_variables.contains(variable)

@@ -184,7 +184,9 @@ impl Engine {
         operation: Operation,
         of: Circumstances,
     ) -> Result<(Run, Request), Response> {
-        let Operation { document, name, variables } = operation;
+        let Operation { document, name, mut variables } = operation;
+        // Here, so that whoever asks for a variable from now on finds the same.
+        document.add_defaults(name.as_deref(), &mut variables);
         of.label.set(&document.label);
         let auditor = Arc::new(Auditor::new(
             self.0.audit.clone(),

@@ -225,8 +225,11 @@ fn write_at_hand<T: Fields>(
         fields.iter().map(|field| (json::key(field), first.with_field(field))).collect();
     let text = &mut written.text;
     for (row, (object, _)) in rows.iter().enumerate() {
+        text.push(b'{');
         for (column, (key, context)) in columns.iter().enumerate() {
-            text.push(if column == 0 { b'{' } else { b',' });
+            if column > 0 {
+                text.push(b',');
+            }
             text.extend_from_slice(key);
             if context.item.node.name.node == TYPE_NAME_FIELD {
                 T::type_name().as_ref().show(text);

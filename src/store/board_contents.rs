@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait,
-    sea_query::{Expr, IntoColumnRef, Query, SelectStatement, SimpleExpr, UnionType},
+    sea_query::{
+        Alias, CommonTableExpression, Expr, ExprTrait, IntoColumnRef, Query, SelectStatement,
+        SimpleExpr, UnionType,
+    },
 };
 use uuid::Uuid;
 
@@ -81,7 +84,9 @@ const GENERATION: i32 = 2;
 
 /// Those of a board, in the order of [`BOARD_COLUMNS`].
 const BOARD_PLACES: [usize; 11] = [1, NOWHERE, 2, 4, 5, 13, 9, 10, 11, 12, 14];
+const OWNER_ID_PLACE: usize = 2;
 const ROLE_PLACE: usize = 6;
+const PUBLIC_PLACE: usize = 13;
 const OWNER_PLACES: [usize; 2] = [7, 8];
 /// Id, user, role, who invited them, and since when.
 const MEMBER_PLACES: [usize; 5] = [1, 2, 4, 3, 11];
@@ -95,6 +100,8 @@ const NOWHERE: usize = usize::MAX;
 const BOARD_CONSTANTS: Projection = Projection::of(&[1]);
 const GENERATION_CONSTANTS: Projection = Projection::of(&[1, 2]);
 
+/// The row of the board, with the viewer's role.
+const SEEN: &str = "seen";
 const OWNER: &str = "owner";
 const USER: &str = "member";
 
@@ -136,18 +143,34 @@ impl Scope {
         let parameters = [id.0.into(), limit.into(), offset.into()];
         let statement = self.statement(name, parameters, |scope, parameters| {
             let board = BoardId(parameters.id(0));
-            let mut sheet = scope.board_rows(board, parts);
+            let seen = scope.board_rows(board, parts);
+            let mut sheet = Query::select().expr(Expr::cust("*")).from(SEEN).to_owned();
+            sheet.with_cte(CommonTableExpression::new().table_name(SEEN).query(seen).to_owned());
             if asked.members {
-                sheet.union(UnionType::All, scope.member_rows(board));
+                let mut members = scope.member_rows(board);
+                sheet.union(UnionType::All, members.and_where(scope.sees_board()).to_owned());
             }
             if let Some((_, parts)) = asked.generations {
                 let window = (parameters.number(1), parameters.number(2));
-                sheet.union(UnionType::All, scope.generation_rows(board, window, parts));
+                let mut rows = scope.generation_rows(board, window, parts);
+                sheet.union(UnionType::All, rows.and_where(scope.sees_board()).to_owned());
             }
             sheet
         });
         let rows = self.read().query_all_raw(statement).await?;
         Sheet::new(self, id, parts, asked).read(&rows)
+    }
+
+    /// Whether the viewer sees the board in [`SEEN`]: of others nothing more is read, so that they cost
+    /// the same whatever is on them. The judgement itself is the policy's, which has the board's row.
+    fn sees_board(&self) -> SimpleExpr {
+        let place = |place: usize| Expr::col((SEEN, Alias::new(format!("c{place}"))));
+        let [is_public, owner] = [PUBLIC_PLACE, OWNER_ID_PLACE].map(place);
+        let mut seen = Query::select();
+        seen.expr(Expr::cust("1")).from(SEEN).and_where(
+            is_public.or(owner.eq(self.viewer_uuid())).or(place(ROLE_PLACE).is_not_null()),
+        );
+        Expr::exists(seen)
     }
 
     fn board_rows(&self, id: BoardId, parts: BoardParts) -> SelectStatement {
@@ -225,7 +248,8 @@ fn on_sheet(
     let mut columns = columns.into_iter().peekable();
     for (place, kind) in TYPES.iter().enumerate() {
         let value = columns.next_if(|(of, _)| *of == place).map(|(_, value)| value);
-        rows.expr(value.unwrap_or_else(|| Expr::cust(format!("CAST(NULL AS {kind})"))));
+        let value = value.unwrap_or_else(|| Expr::cust(format!("CAST(NULL AS {kind})")));
+        rows.expr_as(value, Alias::new(format!("c{place}")));
     }
     rows
 }

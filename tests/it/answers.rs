@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Socket, TestApp};
 
 /// Operations on a board `$b`, and how their answers begin behind `{"data":`.
-const OPERATIONS: [(&str, &str); 7] = [
+const OPERATIONS: [(&str, &str); 12] = [
     (
         "query($b: UUID!) { board(id: $b) { title members { user { displayName } role } id
              generations(limit: 2) { status inputParams artifactType } settings } }",
@@ -36,6 +36,26 @@ const OPERATIONS: [(&str, &str); 7] = [
     (
         "query($b: UUID!) { board(id: $b) { title @skip(if: true) isPublic @include(if: true) members { role @skip(if: false) user { id @skip(if: true) displayName } } } }",
         r#"{"board":{"isPublic":false,"members":[{"role":"VIEWER","user":{"displayName":"Name of eve"}}]}}"#,
+    ),
+    (
+        "query($b: UUID!, $no: Boolean = false) { me { id @include(if: $no) } board(id: $b) { owner { id @skip(if: true) } generations(limit: 2) { id @skip(if: true) } title } }",
+        r#"{"me":{},"board":{"owner":{},"generations":[{},{}],"title":"A board"}}}"#,
+    ),
+    (
+        "query($b: UUID!, $x: Boolean = false) { board(id: $b) { members { ...M @include(if: $x) } isPublic } } fragment M on BoardMember { role }",
+        r#"{"board":{"members":[{}],"isPublic":false}}}"#,
+    ),
+    (
+        "query($b: UUID!, $hide: Boolean = true, $show: Boolean = true) { board(id: $b) { id @skip(if: $hide) title @include(if: $show) } }",
+        r#"{"board":{"title":"A board"}}}"#,
+    ),
+    (
+        "query($b: UUID!, $hide: Boolean = true) { board(id: $b) { title } board(id: $b) @skip(if: $hide) { isPublic } }",
+        r#"{"board":{"title":"A board"}}}"#,
+    ),
+    (
+        "query($b: UUID!, $n: Int = 1) { board(id: $b) { generations(limit: $n) { status } } }",
+        r#"{"board":{"generations":[{"status":"PENDING"}]}}}"#,
     ),
     (
         "query($b: UUID!) { board(id: $b) { generations(limit: 101) { id } title } me { displayName } }",
