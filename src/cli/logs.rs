@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn control_characters_are_escaped() {
         let mut line = String::new();
-        write!(Escaped(&mut line), "a {} ä\u{1b}[2J\n", "text").expect("written");
+        writeln!(Escaped(&mut line), "a text ä\u{1b}[2J").expect("written");
         assert_eq!(line, "a text ä\\u{1b}[2J\\n");
     }
 }

@@ -22,10 +22,10 @@ use super::{
 /// The fields of an object in an answer, in their order.
 pub(super) struct Plan {
     fields: Vec<PlannedField>,
-    /// Whether an object is asked for more than once, here or further down, so that what is found for one
-    /// of them is joined to what is found for the other; or so many fields of one that the library is
-    /// left to show them.
-    joins: bool,
+    /// Whether the answer is put together from values, here or further down: where an object is asked for
+    /// more than once, what is found for one is joined to what is found for the other; and the library
+    /// shows objects of which all was skipped, or very many fields are asked for.
+    of_values: bool,
 }
 
 struct PlannedField {
@@ -71,7 +71,7 @@ impl Plan {
 
     /// In which form the parts of its answer may stand: what is joined is joined as values.
     pub(super) fn form(&self, wanted: AnswerForm) -> AnswerForm {
-        if self.joins { AnswerForm::Values } else { wanted }
+        if self.of_values { AnswerForm::Values } else { wanted }
     }
 
     /// Brings an answer into shape.
@@ -83,6 +83,11 @@ impl Plan {
             return;
         }
         let mut data = std::mem::take(&mut response.data);
+        if self.fields.is_empty() && response.errors.is_empty() {
+            // All of it was skipped, which the library shows as null.
+            response.data = Value::Object(IndexMap::new());
+            return;
+        }
         json::read_written(&mut data);
         let completion = Completion { errors: &response.errors };
         let completed = completion.object(data, self, &mut Vec::new());
@@ -124,11 +129,11 @@ impl Expected {
         matches!(&self.kind, Kind::Object(plan) if plan.fields.is_empty())
     }
 
-    fn joins(&self) -> bool {
+    fn of_values(&self) -> bool {
         match &self.kind {
             Kind::Leaf => false,
-            Kind::Object(plan) => plan.joins,
-            Kind::List(item) => item.joins(),
+            Kind::Object(plan) => plan.of_values,
+            Kind::List(item) => item.of_values(),
         }
     }
 
@@ -153,9 +158,9 @@ impl<'a> Planner<'a> {
         let shape = self.shapes.fields(type_name);
         let collected = self.collect(selections);
         let is_object = |field: &&Field| !field.selection_set.node.items.is_empty();
-        let joins =
+        let of_values =
             collected.values().any(|fields| fields.len() > 1 && fields.iter().any(is_object));
-        let joins = joins || collected.len() > json::FIELDS_MAX;
+        let of_values = of_values || collected.is_empty() || collected.len() > json::FIELDS_MAX;
         let planned = collected.into_iter().map(|(key, fields)| {
             let name = fields[0].name.node.as_str();
             let inner: Vec<_> = fields.iter().map(|field| &field.selection_set.node).collect();
@@ -166,8 +171,8 @@ impl<'a> Planner<'a> {
             PlannedField { key, expected }
         });
         let fields: Vec<PlannedField> = planned.collect();
-        let joins = joins || fields.iter().any(|field| field.expected.joins());
-        Plan { fields, joins }
+        let of_values = of_values || fields.iter().any(|field| field.expected.of_values());
+        Plan { fields, of_values }
     }
 
     fn expected(&self, field_type: &Type, selections: &[&'a SelectionSet]) -> Expected {

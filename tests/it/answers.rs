@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Socket, TestApp};
 
 /// Operations on a board `$b`, and how their answers begin behind `{"data":`.
-const OPERATIONS: [(&str, &str); 12] = [
+const OPERATIONS: [(&str, &str); 14] = [
     (
         "query($b: UUID!) { board(id: $b) { title members { user { displayName } role } id
              generations(limit: 2) { status inputParams artifactType } settings } }",
@@ -45,6 +45,11 @@ const OPERATIONS: [(&str, &str); 12] = [
         "query($b: UUID!, $x: Boolean = false) { board(id: $b) { members { ...M @include(if: $x) } isPublic } } fragment M on BoardMember { role }",
         r#"{"board":{"members":[{}],"isPublic":false}}}"#,
     ),
+    (
+        "query($b: UUID!) { board(id: $b) { membersConnection(first: 1) { nodes @skip(if: true) { id } } title } }",
+        r#"{"board":{"membersConnection":{},"title":"A board"}}}"#,
+    ),
+    ("query($b: UUID!) { board(id: $b) @skip(if: true) { id } }", "{}}"),
     (
         "query($b: UUID!, $hide: Boolean = true, $show: Boolean = true) { board(id: $b) { id @skip(if: $hide) title @include(if: $show) } }",
         r#"{"board":{"title":"A board"}}}"#,
@@ -123,4 +128,15 @@ async fn a_part_that_fails_takes_only_what_must_go_with_it() {
     assert!(text.starts_with(expected), "{text}");
     let path: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(path["errors"][0]["path"], json!(["me", "boards"]));
+}
+
+#[tokio::test]
+async fn what_a_default_skips_is_not_done() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada");
+    let board = ada.board("A board", false).await;
+    let skipped = "mutation($b: UUID!, $dry: Boolean! = true) { deleteBoard(id: $b) @skip(if: $dry) __typename }";
+    assert_eq!(over_http(&ada, skipped, &board).await, r#"{"data":{"__typename":"Mutation"}}"#);
+    let text = over_http(&ada, "query($b: UUID!) { board(id: $b) { title } }", &board).await;
+    assert_eq!(text, r#"{"data":{"board":{"title":"A board"}}}"#);
 }
