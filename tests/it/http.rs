@@ -491,7 +491,7 @@ async fn the_log_has_a_line_for_each_request_and_no_secret() {
     socket.start("1", "query($t: String!) { searchBoards(query: $t) { id } }", variables).await;
     socket.rest("1").await;
 
-    let log = server.log();
+    let log = server.whole_log().await;
     let lines: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))

@@ -305,7 +305,7 @@ async fn a_hash_is_on_record_as_its_text_is() {
     let ada = server.user("ada");
     post(&ada, &whole(ME)).await;
     post(&ada.clone().with_header("X-Request-Id", "by-hash"), &hashed(ME)).await;
-    let log = server.log();
+    let log = server.whole_log().await;
     let line = log.lines().find(|line| line.contains("by-hash")).expect("a line");
     let line: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(line["operation"], "Me", "{line}");

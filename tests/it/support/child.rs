@@ -15,11 +15,14 @@ use super::{
     app::{SECRET, SIGNING_SECRET},
     client::{Client, token},
     database::TestDatabase,
-    wait::eventually_within,
+    wait::{eventually, eventually_within},
 };
 
 /// Ample on a machine whose cores are busy with something else.
 const BOUND: Duration = Duration::from_mins(1);
+
+/// The id of a request that is sent only to be seen in the log.
+const LAST_REQUEST: &str = "last-request";
 
 /// The folder and database that servers run on, one after the other.
 pub(crate) struct Home {
@@ -111,6 +114,16 @@ impl ChildServer {
     /// What the program wrote to its standard error so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("the log")
+    }
+
+    /// The same with all that has happened: lines lie for a moment before they are written, in their order.
+    pub(crate) async fn whole_log(&self) -> String {
+        let last = self.anonymous().get("/health").header("X-Request-Id", LAST_REQUEST);
+        last.send().await.expect("an answer");
+        eventually("the last line", async || {
+            Some(self.log()).filter(|log| log.contains(LAST_REQUEST))
+        })
+        .await
     }
 
     /// As a power cut would: nothing of the program runs any more.
