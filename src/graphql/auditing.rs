@@ -9,7 +9,7 @@ use std::{
 
 use async_graphql::{
     Context, Name, PathSegment, QueryPathSegment, Response, ServerResult, Value, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, Field},
+    parser::types::Field,
 };
 use uuid::Uuid;
 
@@ -160,8 +160,7 @@ impl Auditor {
 
     fn root(&self, field: &Field) -> Root {
         let name = field.name.node.to_string();
-        let variables = with_defaults(&self.document.parsed, &self.variables);
-        let target = target(&name, field, &variables);
+        let target = target(&name, field, &self.variables);
         Root { field: name, target }
     }
 }
@@ -180,25 +179,12 @@ fn listed(variables: &Variables) -> Box<[(Name, Value)]> {
     variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// The variables that were sent, and the defaults of those that were not.
-fn with_defaults(document: &ExecutableDocument, sent: &[(Name, Value)]) -> HashMap<Name, Value> {
-    let mut variables: HashMap<_, _> = sent.iter().cloned().collect();
-    // With several operations it is not known here which runs: their defaults are left out.
-    if let DocumentOperations::Single(operation) = &document.operations {
-        for definition in &operation.node.variable_definitions {
-            if let Some(default) = &definition.node.default_value {
-                let name = definition.node.name.node.clone();
-                variables.entry(name).or_insert_with(|| default.node.clone());
-            }
-        }
-    }
-    variables
-}
-
 /// What a field is about. Only ids are taken from the arguments, never a text.
-fn target(name: &str, field: &Field, variables: &HashMap<Name, Value>) -> Option<Target> {
-    let given =
-        |variable: Name| Ok::<_, Infallible>(variables.get(&variable).cloned().unwrap_or_default());
+fn target(name: &str, field: &Field, variables: &[(Name, Value)]) -> Option<Target> {
+    let given = |wanted: Name| {
+        let value = variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        Ok::<_, Infallible>(value.cloned().unwrap_or_default())
+    };
     let argument = |wanted: &str| {
         let (_, value) = field.arguments.iter().find(|(name, _)| name.node == wanted)?;
         value.node.clone().into_const_with(given).ok()
@@ -231,23 +217,21 @@ fn noun(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::{parse_query, types::Selection};
     use rstest::rstest;
     use serde_json::json;
 
     use super::*;
+    use crate::graphql::{Limits, document::Documents};
 
+    const LIMITS: Limits = Limits { depth: 20, complexity: 50_000, aliases: 5 };
     const ID: &str = "5fdb43f4-e1e1-467b-be7d-f3f20b4d52f4";
 
     fn found(query: &str, variables: serde_json::Value) -> Option<Target> {
-        let document = parse_query(query).expect("a document");
-        let sent = listed(&Variables::from_json(variables));
-        let variables = with_defaults(&document, &sent);
-        let (_, operation) = document.operations.iter().next().expect("an operation");
-        match &operation.node.selection_set.node.items[0].node {
-            Selection::Field(field) => target(&field.node.name.node, &field.node, &variables),
-            _ => None,
-        }
+        let document = Documents::new(LIMITS).read(query).expect("a document");
+        let mut variables = Variables::from_json(variables);
+        document.add_defaults(None, &mut variables);
+        let field = document.first_root(None).expect("a field");
+        target(&field.node.name.node, &field.node, &listed(&variables))
     }
 
     #[rstest]

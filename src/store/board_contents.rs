@@ -161,8 +161,8 @@ impl Scope {
         Sheet::new(self, id, parts, asked).read(&rows)
     }
 
-    /// Whether the viewer sees the board in [`SEEN`]: of others nothing more is read, so that they cost
-    /// the same whatever is on them. The judgement itself is the policy's, which has the board's row.
+    /// Whether the viewer sees the board in [`SEEN`]: `PostgreSQL` then reads nothing more of others, so
+    /// that they cost the same whatever is on them; SQLite gives nothing more. The judgement itself is the policy's, which has the board's row.
     fn sees_board(&self) -> SimpleExpr {
         let place = |place: usize| Expr::col((SEEN, Alias::new(format!("c{place}"))));
         let [is_public, owner] = [PUBLIC_PLACE, OWNER_ID_PLACE].map(place);

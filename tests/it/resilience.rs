@@ -86,6 +86,26 @@ async fn a_slow_statement_is_stopped_on_every_transport() {
     ada.data(RECENT, json!({})).await;
 }
 
+/// What is on a board is read with it, but not for those who do not see it: they are refused at once,
+/// however much there is.
+#[tokio::test]
+async fn what_is_on_a_board_is_not_read_for_those_who_do_not_see_it() {
+    if !on_postgres() {
+        return; // SQLite may begin to read them before it comes to the condition.
+    }
+    let (app, ada, _) = world(TestApp::builder()).await;
+    let board = ada.board("A private board", false).await;
+    ada.upload_png(&board).await;
+    let stranger = app.user_of("one", "stranger");
+    stranger.id().await;
+    let table = SlowTable::new(&app, "generations").await;
+    let query = "query($b: UUID!) { board(id: $b) { generations { id } members { role } } }";
+    assert_eq!(stranger.code(query, json!({ "b": board })).await, "FORBIDDEN");
+    becomes_quiet(&app).await;
+    table.restore().await;
+    ada.data(query, json!({ "b": board })).await;
+}
+
 #[tokio::test]
 async fn what_a_loader_reads_is_stopped_with_its_operation() {
     let (app, ada, _) = world(TestApp::builder()).await;
