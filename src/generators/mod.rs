@@ -1,18 +1,23 @@
 //! Generators: named recipes that turn parameters and artifacts into a new artifact.
 
 pub mod builtin;
+mod external_job;
+pub mod providers;
 mod registry;
 mod schema;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::domain::{ArtifactType, GenerationId};
 
+pub use external_job::{ExternalJob, JobLedger, LedgerError, Submission};
 pub use registry::{Entry, Registry};
 pub use schema::{ArtifactReference, InputSchema};
 
@@ -20,10 +25,10 @@ pub use schema::{ArtifactReference, InputSchema};
 #[async_trait]
 pub trait Generator: Send + Sync {
     /// The name under which clients ask for it, for example `qr-code`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// What it makes, in a sentence for people.
-    fn description(&self) -> &'static str;
+    fn description(&self) -> &str;
 
     /// The kind of artifact that it makes.
     fn artifact_type(&self) -> ArtifactType;
@@ -32,16 +37,52 @@ pub trait Generator: Send + Sync {
     /// `{"$ref": "#/$defs/ImageArtifact"}` (Audio, Video, Text), or an array of them.
     fn input_schema(&self) -> Value;
 
-    /// Makes the artifact.
+    /// Who runs it; none for one that runs in this process.
+    fn provider(&self) -> Option<&str> {
+        None
+    }
+
+    /// What a run with these parameters, defaults filled in, is expected to cost; none where nothing
+    /// is known. Nothing for one that runs in this process.
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        self.provider().is_none().then(Cost::free)
+    }
+
+    /// Makes the artifact, or several.
     ///
     /// # Errors
     /// [`Failure`] with a message for the user, or when it was cancelled.
-    async fn run(&self, run: Run) -> Result<Output, Failure>;
+    async fn run(&self, run: Run) -> Result<Made, Failure>;
+}
+
+/// What a run is expected to cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// In US dollars.
+    pub usd: Decimal,
+    /// How it is charged, for people: `per image`, `per second`, …
+    pub kind: String,
+    /// How sure that is: `stated` by the provider, `approximate`, or a `placeholder`.
+    pub basis: String,
+}
+
+impl Cost {
+    /// Nothing.
+    #[must_use]
+    pub fn free() -> Self {
+        Self { usd: Decimal::ZERO, kind: "free".to_owned(), basis: "stated".to_owned() }
+    }
 }
 
 /// What one run of a generator gets.
 #[derive(Clone)]
 pub struct Run {
+    /// The generation that is run.
+    pub generation: GenerationId,
+    /// What is known of its job at the provider, and where to write that down.
+    pub job: ExternalJob,
+    /// The key to the provider that counts for the tenant, if there is one.
+    pub key: Option<providers::ApiKey>,
     /// Parameters that satisfy the input schema, defaults filled in.
     pub params: Map<String, Value>,
     /// The artifacts that the parameters name, by the id they name.
@@ -63,13 +104,70 @@ pub struct InputArtifact {
     pub bytes: Bytes,
 }
 
-/// What a run made.
+/// All that a run made: at least one artifact. The first is that of the generation that was asked
+/// for, each other becomes a generation of its own beside it.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// They.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// One artifact that a run made.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// Its place in what the provider answered, from 0; skipped ones leave gaps.
+    pub position: usize,
+    /// The artifact itself.
+    pub content: Content,
+    /// Facts about it for `outputMetadata`: width, height, duration, …
+    pub metadata: Map<String, Value>,
+    /// Files beside it.
+    pub additional: Vec<AdditionalOutput>,
+}
+
+/// A file beside an artifact.
+#[derive(Clone, Debug)]
+pub struct AdditionalOutput {
+    /// What the file is, for example `mask` or `cover`: lower-case letters, digits and hyphens.
+    pub kind: String,
+    /// The file.
+    pub content: Content,
+    /// Facts about it.
+    pub metadata: Map<String, Value>,
+}
+
+/// Where the bytes of something made are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Here.
+    Bytes(Bytes),
+    /// At the provider, to be fetched.
+    Url {
+        /// Where.
+        url: Url,
+        /// The origin of the provider's API where an operator has configured it, which may then be
+        /// on the operator's own network: files of this very origin are fetched from there too.
+        trusted: Option<url::Origin>,
+    },
+}
+
+impl From<Output> for Made {
+    fn from(output: Output) -> Self {
+        let artifact = Artifact {
+            position: 0,
+            content: Content::Bytes(output.bytes),
+            metadata: output.metadata,
+            additional: Vec::new(),
+        };
+        Self { artifacts: vec![artifact] }
+    }
+}
+
+/// What a run in this process made.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The artifact.
     pub bytes: Bytes,
-    /// Its media type.
-    pub content_type: &'static str,
     /// Facts about it for `outputMetadata`: width, height, duration, …
     pub metadata: Map<String, Value>,
 }
@@ -80,6 +178,14 @@ pub enum Failure {
     /// It cannot be done; the message is for the user.
     #[error("{0}")]
     Message(String),
+    /// It could not be done this time; another attempt may succeed.
+    #[error("{message}")]
+    Passing {
+        /// For the user, should it have been the last attempt.
+        message: String,
+        /// How long the provider wants to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// Somebody cancelled it.
     #[error("cancelled")]
     Cancelled,

@@ -14,7 +14,7 @@ pub struct Entry {
 
 /// Every generator, made once at start.
 pub struct Registry {
-    entries: BTreeMap<&'static str, Entry>,
+    entries: BTreeMap<String, Entry>,
 }
 
 impl Registry {
@@ -33,12 +33,13 @@ impl Registry {
     pub fn new(generators: Vec<Arc<dyn Generator>>) -> Result<Self, String> {
         let mut entries = BTreeMap::new();
         for generator in generators {
-            let name = generator.name();
+            let name = generator.name().to_owned();
             let schema = InputSchema::compile(generator.input_schema())
                 .map_err(|reason| format!("generator {name}: {reason}"))?;
-            if entries.insert(name, Entry { generator, schema }).is_some() {
+            if entries.contains_key(&name) {
                 return Err(format!("generator {name} is registered twice"));
             }
+            entries.insert(name, Entry { generator, schema });
         }
         Ok(Self { entries })
     }

@@ -14,7 +14,9 @@ use crate::{
     artifacts::{Artifacts, Place},
     domain::{ArtifactType, GenerationId, GenerationStatus, JsonObject, Permission},
     error::{Error, Result},
-    generators::{Entry, Failure, InputArtifact, Output, Progress, Registry, Run},
+    generators::{
+        Content, Entry, ExternalJob, Failure, InputArtifact, Made, Progress, Registry, Run,
+    },
     store::{ClaimedJob, FinishedArtifact, Generation, Scope, Store, WorkerId},
 };
 
@@ -135,12 +137,20 @@ impl Runner {
                 more
             });
         });
-        let run = Run { params, artifacts, progress, cancel: cancel.clone() };
-        let output = self.watch(generation, reports, spawn(entry, run)).await?;
+        let run = Run {
+            generation: generation.id,
+            job: ExternalJob::untracked(),
+            key: None,
+            params,
+            artifacts,
+            progress,
+            cancel: cancel.clone(),
+        };
+        let made = self.watch(generation, reports, spawn(entry, run)).await?;
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        Ok(self.keep(generation, entry.generator.artifact_type(), output).await?)
+        Ok(self.keep(generation, entry.generator.artifact_type(), made).await?)
     }
 
     /// A role may have been lost since the job was queued.
@@ -195,8 +205,8 @@ impl Runner {
         &self,
         generation: &Generation,
         mut reports: watch::Receiver<f64>,
-        mut run: tokio::task::JoinHandle<Result<Output, Failure>>,
-    ) -> Result<Output, Stop> {
+        mut run: tokio::task::JoinHandle<Result<Made, Failure>>,
+    ) -> Result<Made, Stop> {
         let mut written = Instant::now();
         loop {
             let report = async {
@@ -208,7 +218,9 @@ impl Runner {
             tokio::select! {
                 ended = &mut run => return match ended {
                     Ok(Ok(output)) => Ok(output),
-                    Ok(Err(Failure::Message(message))) => Err(Stop::Failed(message)),
+                    Ok(Err(Failure::Message(message) | Failure::Passing { message, .. })) => {
+                        Err(Stop::Failed(message))
+                    }
                     Ok(Err(Failure::Cancelled)) => Err(Stop::Cancelled),
                     Err(error) => {
                         tracing::error!(%error, generator = %generation.generator_name, "a generator broke off");
@@ -228,10 +240,14 @@ impl Runner {
         &self,
         generation: &Generation,
         artifact_type: ArtifactType,
-        output: Output,
+        made: Made,
     ) -> Result<FinishedArtifact> {
-        let stored =
-            self.artifacts.keep_output(place_of(generation), artifact_type, output.bytes).await?;
+        let output = made.artifacts.into_iter().next();
+        let output = output.ok_or_else(|| Error::internal("the generator made nothing"))?;
+        let Content::Bytes(bytes) = output.content else {
+            return Err(Error::internal("not yet fetched"));
+        };
+        let stored = self.artifacts.keep_output(place_of(generation), artifact_type, bytes).await?;
         let mut output_metadata =
             generation.output_metadata.value().as_object().cloned().unwrap_or_default();
         output_metadata.extend(stored.facts);
@@ -249,7 +265,7 @@ fn place_of(generation: &Generation) -> Place {
 }
 
 /// In a task of its own, so that a panic ends the run and not the worker.
-fn spawn(entry: &Entry, run: Run) -> tokio::task::JoinHandle<Result<Output, Failure>> {
+fn spawn(entry: &Entry, run: Run) -> tokio::task::JoinHandle<Result<Made, Failure>> {
     let generator = Arc::clone(&entry.generator);
     tokio::spawn(async move { generator.run(run).await })
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Failure, Generator, Output, Run},
+    super::{Failure, Generator, Made, Output, Run},
     geometry::{Fit, Size, resize},
     picture::{Colour, MAX_SIDE, check_size, colour_schema, decode, eight_bits, png},
     work::{Work, compute, message},
@@ -29,11 +29,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for ImageCollage {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "image-collage"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Two to sixteen images side by side in a grid, row by row in the order given."
     }
 
@@ -78,8 +78,8 @@ impl Generator for ImageCollage {
         })
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
-        compute(run, compose).await
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
+        compute(run, compose).await.map(Made::from)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Failure, Generator, Output, Run},
+    super::{Failure, Generator, Made, Output, Run},
     geometry::{self, Fit, Size, target},
     picture::{MAX_SIDE, check_size, decode, eight_bits, png},
     work::{Phase, Work, compute, message},
@@ -46,11 +46,11 @@ enum Flip {
 
 #[async_trait]
 impl Generator for ImageEdit {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "image-edit"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "An edited copy of an image. Edits apply in this order: crop, resize, rotate, flip, \
          grayscale, invert, blur."
     }
@@ -105,8 +105,8 @@ impl Generator for ImageEdit {
         })
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
-        compute(run, edit).await
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
+        compute(run, edit).await.map(Made::from)
     }
 }
 

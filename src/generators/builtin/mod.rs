@@ -40,7 +40,10 @@ pub(super) mod testing {
     use tokio_util::sync::CancellationToken;
     use uuid::Uuid;
 
-    use super::super::{Failure, Generator, InputArtifact, InputSchema, Output, Progress, Run};
+    use super::super::{
+        Content, ExternalJob, Failure, Generator, InputArtifact, InputSchema, Made, Output,
+        Progress, Run,
+    };
     use crate::domain::{ArtifactType, GenerationId};
 
     /// A run of `generator` with `params`, which must satisfy its schema.
@@ -48,7 +51,15 @@ pub(super) mod testing {
         let schema = InputSchema::compile(generator.input_schema()).expect("schema compiles");
         let params = schema.check(params).expect("params satisfy the schema");
         let cancel = CancellationToken::new();
-        Run { params, artifacts: HashMap::new(), progress: Progress::ignored(), cancel }
+        Run {
+            generation: id(0),
+            job: ExternalJob::untracked(),
+            key: None,
+            params,
+            artifacts: HashMap::new(),
+            progress: Progress::ignored(),
+            cancel,
+        }
     }
 
     /// Runs `generator` with `params` and `artifacts`, the first of which has the id 1.
@@ -59,7 +70,16 @@ pub(super) mod testing {
     ) -> Result<Output, Failure> {
         let mut run = prepare(generator, params);
         run.artifacts = (1..).map(id).zip(artifacts).collect();
-        generator.run(run).await
+        only(generator.run(run).await?)
+    }
+
+    /// The one artifact of a run in this process.
+    pub(crate) fn only(made: Made) -> Result<Output, Failure> {
+        let mut artifacts = made.artifacts;
+        assert_eq!(artifacts.len(), 1, "a built-in generator makes one artifact");
+        let artifact = artifacts.remove(0);
+        let Content::Bytes(bytes) = artifact.content else { panic!("its bytes are here") };
+        Ok(Output { bytes, metadata: artifact.metadata })
     }
 
     /// What the schema of `generator` says against `params`.

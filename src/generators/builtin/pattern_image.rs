@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Failure, Generator, Output, Run},
+    super::{Failure, Generator, Made, Output, Run},
     picture::png,
     random::Random,
     work::{Work, compute, message},
@@ -34,11 +34,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for PatternImage {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "pattern-image"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "An abstract pattern from a seed or a prompt: the same one gives the same picture."
     }
 
@@ -80,8 +80,8 @@ impl Generator for PatternImage {
         })
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
-        compute(run, draw).await
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
+        compute(run, draw).await.map(Made::from)
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) fn png(image: DynamicImage) -> Result<Output, Failure> {
     let mut metadata = Map::new();
     metadata.insert("width".to_owned(), width.into());
     metadata.insert("height".to_owned(), height.into());
-    Ok(Output { bytes: bytes.into(), content_type: "image/png", metadata })
+    Ok(Output { bytes: bytes.into(), metadata })
 }
 
 /// The picture as RGB, or RGBA where it has an alpha channel, with 8 bits a channel.

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{Failure, Generator, Output, Run},
+    super::{Failure, Generator, Made, Output, Run},
     work::{Work, compute, message},
 };
 use crate::domain::{ArtifactType, GenerationId};
@@ -46,11 +46,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for TextTemplate {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "text-template"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "A text from a template, with values and other texts filled in."
     }
 
@@ -90,7 +90,7 @@ impl Generator for TextTemplate {
         })
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
         compute(run, |work| {
             thread::scope(|scope| {
                 let builder = thread::Builder::new().stack_size(STACK);
@@ -101,6 +101,7 @@ impl Generator for TextTemplate {
             })
         })
         .await
+        .map(Made::from)
     }
 }
 
@@ -133,7 +134,7 @@ fn render(work: &Work) -> Result<Output, Failure> {
     let text = writer.into_text();
     let mut metadata = Map::new();
     metadata.insert("characters".to_owned(), text.chars().count().into());
-    Ok(Output { bytes: text.into(), content_type: "text/plain; charset=utf-8", metadata })
+    Ok(Output { bytes: text.into(), metadata })
 }
 
 fn read_texts(work: &Work, ids: &[GenerationId]) -> Result<Vec<String>, Failure> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{Failure, Generator, Output, Run},
+    super::{Failure, Generator, Made, Output, Run},
     work::{Work, compute, message},
 };
 use crate::domain::ArtifactType;
@@ -40,11 +40,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for ToneAudio {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "tone-audio"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "A tone of one frequency, or a tune of notes, as a WAV file."
     }
 
@@ -85,8 +85,8 @@ impl Generator for ToneAudio {
         })
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
-        compute(run, synthesise).await
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
+        compute(run, synthesise).await.map(Made::from)
     }
 }
 
@@ -131,7 +131,7 @@ fn synthesise(work: &Work) -> Result<Output, Failure> {
     metadata.insert("duration".to_owned(), (f64::from(total) / f64::from(SAMPLE_RATE)).into());
     metadata.insert("sample_rate".to_owned(), SAMPLE_RATE.into());
     metadata.insert("channels".to_owned(), 1.into());
-    Ok(Output { bytes: bytes.into_inner().into(), content_type: "audio/wav", metadata })
+    Ok(Output { bytes: bytes.into_inner().into(), metadata })
 }
 
 /// The samples in `seconds`.

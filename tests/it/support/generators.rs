@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use boards::{
     domain::ArtifactType,
-    generators::{Failure, Generator, Output, Run, builtin},
+    generators::{Failure, Generator, Made, Output, Run, builtin},
 };
 use serde_json::{Map, Value, json};
 
@@ -56,12 +56,8 @@ pub(crate) fn test_generators() -> Vec<Arc<dyn Generator>> {
     generators
 }
 
-fn text(content: &str) -> Output {
-    Output {
-        bytes: bytes::Bytes::from(content.to_owned()),
-        content_type: "text/plain; charset=utf-8",
-        metadata: Map::new(),
-    }
+fn text(content: &str) -> Made {
+    Made::from(Output { bytes: bytes::Bytes::from(content.to_owned()), metadata: Map::new() })
 }
 
 fn schema(properties: &Value) -> Value {
@@ -70,11 +66,11 @@ fn schema(properties: &Value) -> Value {
 
 #[async_trait]
 impl Generator for Slow {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         SLOW
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Takes its time."
     }
 
@@ -88,7 +84,7 @@ impl Generator for Slow {
         } }))
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
         let seconds = run.params.get("seconds").and_then(Value::as_f64).unwrap_or(3600.0);
         run.progress.report(0.5, "waiting");
         tokio::select! {
@@ -110,11 +106,11 @@ impl Drop for Ending {
 
 #[async_trait]
 impl Generator for Recorded {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         RECORDED
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Is watched."
     }
 
@@ -131,7 +127,7 @@ impl Generator for Recorded {
         }))
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
         let flag = |name: &str| run.params.get(name).and_then(Value::as_bool).unwrap_or_default();
         let name = run.params.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let seconds = run.params.get("seconds").and_then(Value::as_f64).unwrap_or_default();
@@ -155,11 +151,11 @@ impl Generator for Recorded {
 
 #[async_trait]
 impl Generator for Failing {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         FAILING
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Fails."
     }
 
@@ -171,7 +167,7 @@ impl Generator for Failing {
         schema(&json!({ "message": { "type": "string", "description": "What to say." } }))
     }
 
-    async fn run(&self, run: Run) -> Result<Output, Failure> {
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
         let message = run.params.get("message").and_then(Value::as_str).unwrap_or("no");
         Err(Failure::Message(message.to_owned()))
     }
@@ -179,11 +175,11 @@ impl Generator for Failing {
 
 #[async_trait]
 impl Generator for Panicking {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         PANICKING
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Panics."
     }
 
@@ -195,7 +191,7 @@ impl Generator for Panicking {
         schema(&json!({}))
     }
 
-    async fn run(&self, _run: Run) -> Result<Output, Failure> {
+    async fn run(&self, _run: Run) -> Result<Made, Failure> {
         panic!("a secret that no client may read")
     }
 }
