@@ -1,4 +1,7 @@
-//! The composition root: from a configuration to a running server.
+//! The composition root: from a configuration to a running server, or to a worker without one.
+
+mod work;
+mod worker;
 
 use std::{
     fs::{DirBuilder, File},
@@ -15,6 +18,8 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
+use self::work::{Work, refresh_statistics};
+pub use self::worker::WorkerApp;
 use crate::{
     artifacts::{
         ArtifactStore, Artifacts, FetchError, FetchLimits, Fetcher, LinkSigner, Links,
@@ -22,7 +27,7 @@ use crate::{
     },
     audit::{AuditLog, AuditWriter},
     auth::{
-        Authenticator, ScopePolicy, Tenancy, WRITE_INTERVAL, announce_changes_of_others,
+        Authenticator, ScopePolicy, Tenancy, WRITE_INTERVAL,
         providers::{IssuersError, IssuersVerifier, NoneVerifier, TokenVerifier},
     },
     config::{Config, ConfigError, Scopes, StorageUrl, TenantRegistration},
@@ -33,16 +38,12 @@ use crate::{
     http::{
         self, ConnectionLimits, HttpServices, HttpSettings, HttpState, ProtectedResource, router,
     },
-    jobs::{Worker, WorkerHandle, WorkerSettings},
-    platform::{Platform, PlatformSettings, Registration, RegistrationMode, TenantDeletion},
+    jobs::WorkerHandle,
+    platform::{Platform, PlatformSettings, Registration, RegistrationMode},
     rate_limit::{Allowance, Allowances, LimitClock, RateLimits},
     store::{Store, StoreLimits},
 };
 
-/// How often the statistics of an SQLite file are looked at.
-const STATISTICS_EVERY: Duration = Duration::from_hours(1);
-/// How often a server on a database that is behind looks whether it has been migrated.
-const MIGRATION_POLL: Duration = Duration::from_secs(2);
 /// Of the time of a request, what a download within it may take.
 const FETCH_SHARE: f64 = 0.8;
 /// Files that are open beside connections of clients: the database, artifacts, downloads.
@@ -103,8 +104,6 @@ impl From<Error> for StartError {
 pub struct App {
     config: Config,
     store: Store,
-    artifacts: Artifacts,
-    registry: Arc<Registry>,
     state: HttpState,
     audit: AuditWriter,
     stopping: CancellationToken,
@@ -170,19 +169,18 @@ impl App {
         let (log, audit) = AuditWriter::start(&store, config.audit_retention);
         let services = http_services(&config, &store, &artifacts, &registry, limits, log)?;
         let state = HttpState::new(services, http_settings(&config, bound), stopping.clone());
-        let app = Self {
-            config,
-            store,
+        let worker = Arc::default();
+        let work = Work {
+            stopping: stopping.clone(),
+            store: store.clone(),
             artifacts,
             registry,
-            state,
-            audit,
-            stopping,
-            worker: Arc::default(),
-            _lock: lock,
-            _staging: staging,
+            config: config.clone(),
+            worker: Arc::clone(&worker),
         };
-        app.begin_work().await?;
+        let app =
+            Self { config, store, state, audit, stopping, worker, _lock: lock, _staging: staging };
+        work.begin_once_migrated().await?;
         app.state.token_uses().write_regularly(
             app.store.clone(),
             overrides.token_use_interval.unwrap_or(WRITE_INTERVAL),
@@ -201,48 +199,6 @@ impl App {
     #[doc(hidden)]
     pub fn router(&self) -> axum::Router {
         router(self.state.clone())
-    }
-
-    /// Whether the database has every migration.
-    async fn is_migrated(store: &Store) -> Result<bool, Error> {
-        Ok(store.migration_status().await?.iter().all(|migration| migration.applied))
-    }
-
-    /// Makes the default tenant and starts the worker; on a database that is behind, as soon as
-    /// someone has migrated it.
-    async fn begin_work(&self) -> Result<(), StartError> {
-        let work = Work {
-            stopping: self.stopping.clone(),
-            store: self.store.clone(),
-            artifacts: self.artifacts.clone(),
-            registry: Arc::clone(&self.registry),
-            config: self.config.clone(),
-            worker: Arc::clone(&self.worker),
-        };
-        if Self::is_migrated(&self.store).await? {
-            work.begin().await?;
-            return Ok(());
-        }
-        tracing::warn!(
-            "the database is behind this build: run `boards migrate`, or serve with --migrate"
-        );
-        let stopping = self.stopping.clone();
-        tokio::spawn(async move {
-            let mut poll = tokio::time::interval(MIGRATION_POLL);
-            loop {
-                tokio::select! {
-                    () = stopping.cancelled() => return,
-                    _ = poll.tick() => {}
-                }
-                if matches!(Self::is_migrated(&work.store).await, Ok(true)) {
-                    match work.begin().await {
-                        Ok(()) => return,
-                        Err(error) => tracing::error!(?error, "the worker cannot start"),
-                    }
-                }
-            }
-        });
-        Ok(())
     }
 
     /// Serves until `shutdown` resolves; then finishes what runs, within the configured time.
@@ -303,64 +259,6 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         connections,
         header_timeout: config.header_timeout,
         keep_alive: config.keep_alive,
-    }
-}
-
-/// What begins once the database is up to date.
-struct Work {
-    stopping: CancellationToken,
-    store: Store,
-    artifacts: Artifacts,
-    registry: Arc<Registry>,
-    config: Config,
-    worker: Arc<Mutex<Option<WorkerHandle>>>,
-}
-
-impl Work {
-    async fn begin(&self) -> Result<(), Error> {
-        let store = self.store.in_background();
-        tokio::spawn(announce_changes_of_others(store.clone(), self.stopping.clone()));
-        let config = &self.config;
-        store.system().ensure_default_tenant(&config.default_tenant_slug).await?;
-        if !store.search_is_indexed().await? {
-            tracing::warn!(
-                "searchBoards reads all public boards of a tenant: the extensions pg_trgm and btree_gin \
-                 were not to be had when the database was migrated, see README"
-            );
-        }
-        tokio::spawn(update_statistics(store.clone(), self.stopping.clone()));
-        let deletion = TenantDeletion::new(store.clone(), self.artifacts.store().clone());
-        deletion.start(self.stopping.clone()).await?;
-        if config.worker_enabled {
-            let settings = WorkerSettings {
-                concurrency: config.worker_concurrency,
-                only_process: config.database_url.is_sqlite(),
-            };
-            let worker = Worker::start(
-                store,
-                Arc::clone(&self.registry),
-                self.artifacts.clone(),
-                settings,
-                config.shutdown_timeout,
-            )
-            .await?;
-            *self.worker.lock().await = Some(worker);
-        }
-        Ok(())
-    }
-}
-
-/// Keeps what the database knows of its rows up to date.
-async fn update_statistics(store: Store, stopping: CancellationToken) {
-    while stopping.run_until_cancelled(tokio::time::sleep(STATISTICS_EVERY)).await.is_some() {
-        refresh_statistics(&store).await;
-    }
-}
-
-/// Without them everything works, but slower.
-async fn refresh_statistics(store: &Store) {
-    if let Err(error) = store.update_statistics().await {
-        tracing::warn!(?error, "the statistics of the database stay as they were");
     }
 }
 

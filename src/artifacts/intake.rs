@@ -7,9 +7,10 @@ use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 use tokio::{io::AsyncWriteExt, sync::Semaphore};
+use url::{Origin, Url};
 
 use super::{
-    ArtifactStore, Fetcher, Links, MediaScanner, MediaType, ScannedMedia, StorageKey,
+    ArtifactStore, FetchError, Fetcher, Links, MediaScanner, MediaType, ScannedMedia, StorageKey,
     thumbnail::{Thumbnail, thumbnail_from},
 };
 use crate::{
@@ -19,6 +20,11 @@ use crate::{
 
 /// Pictures that are decoded at once; each may take some hundred megabytes for a moment.
 const CONCURRENT_THUMBNAILS: usize = 2;
+
+/// The longest file that a provider may have made, in bytes.
+const MAX_OUTPUT_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// How long it may take to come.
+const OUTPUT_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// How long a sender may be silent in the middle of an upload.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -129,6 +135,20 @@ impl Artifacts {
         Ok(Incoming { file: fetched.file, length: fetched.length, media: fetched.media })
     }
 
+    /// Downloads what a provider has made.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn fetch_output(
+        &self,
+        url: &Url,
+        trusted: Option<&Origin>,
+    ) -> std::result::Result<Incoming, FetchError> {
+        let fetcher = self.fetcher.clone().within(MAX_OUTPUT_BYTES, OUTPUT_TIMEOUT);
+        let fetched = fetcher.fetch_output(url, trusted).await?;
+        Ok(Incoming { file: fetched.file, length: fetched.length, media: fetched.media })
+    }
+
     /// Stores a file that came in, if it is of the kind that it is said to be.
     ///
     /// # Errors
@@ -168,6 +188,28 @@ impl Artifacts {
         let length = bytes.len() as u64;
         let picture = self.thumbnail(media, move || Ok(std::io::Cursor::new(bytes))).await;
         self.stored(place, &key, media.content_type, length, picture).await
+    }
+
+    /// Stores a file beside an artifact and says what its row says about it: where it is, and facts.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedMedia`] when it is of no kind that is kept.
+    pub async fn keep_additional(
+        &self,
+        place: Place,
+        number: usize,
+        incoming: &Incoming,
+    ) -> Result<(String, JsonObject)> {
+        let kept = ArtifactType::ALL.iter().find_map(|kind| incoming.media.accept_as(*kind).ok());
+        let media = kept.ok_or_else(|| {
+            Error::UnsupportedMedia("A file beside the artifact is of no known kind".to_owned())
+        })?;
+        let key = place.key(&format!("additional-{number}"), media.extension)?;
+        self.store.put_file(&key, incoming.file.path()).await?;
+        let mut facts = JsonObject::new();
+        facts.insert("content_type".to_owned(), Value::from(media.content_type));
+        facts.insert("file_size".to_owned(), Value::from(incoming.length));
+        Ok((Links::stored(&key), facts))
     }
 
     async fn stored(

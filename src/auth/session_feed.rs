@@ -51,7 +51,7 @@ impl Feed {
         self.heard.retain(|(_, at)| *at >= since);
         for change in changes {
             if self.heard.insert(change) {
-                store.events().session_changed(change.0);
+                store.events().session_was_changed(change.0);
             }
         }
     }

@@ -11,6 +11,7 @@ mod serve;
 mod tenant;
 pub mod token;
 mod user;
+mod worker;
 
 use std::io::Write;
 
@@ -71,6 +72,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 async fn execute(cli: Cli, loaded: Loaded) -> Result<(), Failure> {
     match cli.command {
         None | Some(Command::Serve(_)) => Box::pin(serve::run(loaded)).await,
+        Some(Command::Worker(_)) => Box::pin(worker::run(loaded)).await,
         Some(Command::Migrate(arguments)) => migrate::run(loaded.config, &arguments).await,
         Some(Command::Schema(arguments)) => schema::run(arguments.check.as_deref()),
         Some(Command::Audit { command: AuditCommand::Export(arguments) }) => {

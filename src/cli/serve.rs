@@ -54,7 +54,7 @@ fn banner(config: &Config, url: &str) -> String {
 }
 
 /// Resolves on Ctrl-C and SIGTERM. The handlers are in place when this returns.
-fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+pub(super) fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

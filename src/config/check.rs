@@ -29,6 +29,27 @@ pub(super) fn may_serve(config: &Config, reader: &Reader<'_>) -> Result<(), Conf
     issuers(config, reader.figment).map(drop)
 }
 
+/// What must hold before a process runs generations alone.
+///
+/// # Errors
+/// [`ConfigError::Combination`].
+pub(super) fn may_work(config: &Config, reader: &Reader<'_>) -> Result<(), ConfigError> {
+    if config.database_url.is_sqlite() {
+        return Err(ConfigError::Combination(format!(
+            "{} is SQLite, which one process uses for itself: run `boards serve`, which also runs \
+             generations, or use PostgreSQL for several processes",
+            reader.named("database_url")
+        )));
+    }
+    if !config.worker_enabled {
+        return Err(ConfigError::Combination(format!(
+            "{} is false, and `boards worker` does nothing else",
+            reader.named("worker_enabled")
+        )));
+    }
+    Ok(())
+}
+
 /// Everyone whose tokens are taken, each described as it must be; `figment` says where from.
 pub(super) fn issuers(
     config: &Config,

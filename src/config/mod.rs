@@ -168,6 +168,16 @@ pub struct Config {
     pub worker_enabled: bool,
     /// How many generations run at once.
     pub worker_concurrency: usize,
+    /// Starts of one generation at most.
+    pub job_attempts: u32,
+    /// How long one generation may take from its first start.
+    pub job_timeout: Duration,
+    /// Most generations of one tenant that run at once.
+    pub tenant_concurrency: Option<usize>,
+    /// Most generations of one user that run at once.
+    pub user_concurrency: Option<usize>,
+    /// Most generations that run at once at a provider, by its name.
+    pub provider_concurrency: Vec<(String, usize)>,
 
     /// Largest upload, in bytes.
     pub max_upload_bytes: u64,
@@ -209,6 +219,8 @@ pub struct Config {
 pub enum Purpose {
     /// To serve: settings must fit together too.
     Serve,
+    /// To run generations alone, beside servers.
+    Work,
     /// For a command that does not listen, which needs no keys and may run where the server is
     /// configured to be reached from outside.
     Command,
@@ -243,6 +255,9 @@ impl Config {
         if purpose == Purpose::Serve {
             check::may_serve(&config, &reader)?;
             warnings.extend(check::warnings(&config));
+        }
+        if purpose == Purpose::Work {
+            check::may_work(&config, &reader)?;
         }
         Ok(Loaded { config, warnings, file })
     }
@@ -330,6 +345,11 @@ impl Config {
 
             worker_enabled: reader.switch("worker_enabled")?,
             worker_concurrency: reader.number("worker_concurrency")?,
+            job_attempts: reader.number("job_attempts")?,
+            job_timeout: seconds(reader, "job_timeout_seconds")?,
+            tenant_concurrency: reader.optional_number("tenant_concurrency")?,
+            user_concurrency: reader.optional_number("user_concurrency")?,
+            provider_concurrency: reader.list("provider_concurrency", value::named_number)?,
 
             max_upload_bytes: reader.number("max_upload_bytes")?,
             max_body_bytes: reader.number("max_body_bytes")?,

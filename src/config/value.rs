@@ -109,6 +109,15 @@ words! {
     }
 }
 
+/// A name and a number of at least one: `fal=10`.
+pub(super) fn named_number(text: &str) -> Result<(String, usize), NotAllowed> {
+    let (name, number) = text.split_once('=').ok_or(NotAllowed)?;
+    let name = name.trim();
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    let number: usize = number.trim().parse().map_err(|_| NotAllowed)?;
+    if is_name && number > 0 { Ok((name.to_owned(), number)) } else { Err(NotAllowed) }
+}
+
 words! {
     /// How log lines look.
     LogFormat {
@@ -278,6 +287,15 @@ mod tests {
         }
         for wrong in ["", "proxy", "10.0.0.0/33", "10.0.0", "10.0.0.1:80", "[::1]", "*"] {
             assert_eq!(text(wrong), Err(NotAllowed), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn named_numbers_are_at_least_one() {
+        assert_eq!(named_number("fal=10"), Ok(("fal".to_owned(), 10)));
+        assert_eq!(named_number(" open-ai = 1 "), Ok(("open-ai".to_owned(), 1)));
+        for wrong in ["", "fal", "fal=", "fal=0", "=3", "Fal=1", "fal=-1", "fal=1=2"] {
+            assert_eq!(named_number(wrong), Err(NotAllowed), "{wrong}");
         }
     }
 

@@ -5,17 +5,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-/// How far the submission of a generation to its provider is known to have come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Submission {
-    /// Nothing was sent.
-    NotBegun,
-    /// An earlier attempt was about to send it and never learned what came of it: the provider may have
-    /// begun the job.
-    Unknown,
-    /// The provider has begun it under this id, at most 255 bytes.
-    Job(String),
-}
+use crate::domain::Submission;
 
 /// Nothing could be written down: this worker no longer holds the job, or the database does not answer.
 /// Whoever gets this stops at once; what was learned is dealt with by the ledger.

@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::domain::{ArtifactType, GenerationId};
 
-pub use external_job::{ExternalJob, JobLedger, LedgerError, Submission};
+pub use external_job::{ExternalJob, JobLedger, LedgerError};
 pub use registry::{Entry, Registry};
 pub use schema::{ArtifactReference, InputSchema};
 
@@ -53,6 +53,14 @@ pub trait Generator: Send + Sync {
     /// # Errors
     /// [`Failure`] with a message for the user, or when it was cancelled.
     async fn run(&self, run: Run) -> Result<Made, Failure>;
+
+    /// Tells the provider to stop a job that it has begun. Well if that has ended.
+    ///
+    /// # Errors
+    /// [`Failure`]; [`Failure::Passing`] where it is worth trying again.
+    async fn cancel(&self, _key: Option<providers::ApiKey>, _job: &str) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// What a run is expected to cost.

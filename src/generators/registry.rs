@@ -1,6 +1,9 @@
 //! The generators that this server offers, by name.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::{Generator, InputSchema, builtin};
 
@@ -48,6 +51,16 @@ impl Registry {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    /// Who runs each generator that does not run in this process, by its name.
+    #[must_use]
+    pub fn providers(&self) -> HashMap<String, String> {
+        let provider = |entry: &Entry| {
+            let provider = entry.generator.provider()?;
+            Some((entry.generator.name().to_owned(), provider.to_owned()))
+        };
+        self.iter().filter_map(provider).collect()
     }
 
     /// Every generator, in the order of their names.

@@ -12,12 +12,13 @@ use super::{
     access::{Anyone, BoardPermission, Caller, SignedIn, access, granted, may},
     arguments::{ArtifactType, GenerationStatus, cost, list_cost, object, page},
     asked,
+    attempt::GenerationAttempt,
     auditing::Trail,
     board::{BoardFields, BoardObject},
     connection::{CountedConnection, Total, Walk, page_cost},
     lean::{Fields, Lean, LeanList, Place, Resolved, one_each, shown, stored},
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
-    loader::{BoardById, LineageOf, TagsOf, load, load_each, load_list},
+    loader::{AttemptsAt, BoardById, LineageOf, TagsOf, load, load_each, load_list},
     session::Session,
     tag::TagObject,
     user::{UserFields, UserObject},
@@ -233,6 +234,17 @@ impl GenerationFields {
         let key = LineageOf { start: self.0.id, direction: Direction::Descendants, max_depth };
         let graph = load(context, key).await?.unwrap_or_default();
         Ok(DescendantNode::root(graph, Arc::clone(&self.0), max_depth))
+    }
+
+    /// Every time that a worker took it, in their order.
+    #[graphql(
+        guard = "Anyone(TokenScope::GenerationsRead)",
+        directive = access::apply(Caller::Anyone, None, granted(TokenScope::GenerationsRead)),
+        complexity = "cost(5, child_complexity)"
+    )]
+    async fn attempts(&self, context: &Context<'_>) -> Result<Vec<GenerationAttempt>> {
+        let attempts = load_list(context, AttemptsAt(self.0.id)).await?;
+        Ok(attempts.iter().cloned().map(GenerationAttempt::from).collect())
     }
 
     /// Tags on the generation, by name; none for a caller without a token.

@@ -17,7 +17,7 @@ use crate::{
     domain::{BoardId, GenerationId, UserId},
     error::{Error, Result},
     store::{
-        Board, Direction, Generation, GenerationPage, GenerationParts, GenerationWindow,
+        Attempt, Board, Direction, Generation, GenerationPage, GenerationParts, GenerationWindow,
         LineageGraph, MemberWindow, Membership, Placed, Scope, Slice, Tag, User, UserBoards,
         UserParts,
     },
@@ -84,6 +84,10 @@ pub(super) struct LineageOf {
 /// The tags on a generation.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct TagsOf(pub(super) GenerationId);
+
+/// The attempts at a generation.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct AttemptsAt(pub(super) GenerationId);
 
 /// Loads one key together with those that the sibling fields ask for.
 pub(super) async fn load<K>(
@@ -335,6 +339,16 @@ impl BatchRead<TagsOf> for Loaders {
         let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
         let tags = self.scope.tags_of(&ids).await?;
         Ok(grouped(tags.into_iter().map(|(generation, tag)| (TagsOf(generation), tag))))
+    }
+}
+
+impl BatchRead<AttemptsAt> for Loaders {
+    type Value = Arc<Vec<Attempt>>;
+
+    async fn read(&self, keys: Vec<AttemptsAt>) -> Result<HashMap<AttemptsAt, Arc<Vec<Attempt>>>> {
+        let ids: Vec<GenerationId> = keys.iter().map(|key| key.0).collect();
+        let attempts = self.scope.attempts_at(&ids).await?;
+        Ok(grouped(attempts.into_iter().map(|attempt| (AttemptsAt(attempt.generation), attempt))))
     }
 }
 

@@ -7,6 +7,7 @@ mod access_token;
 mod admission;
 mod arguments;
 mod asked;
+mod attempt;
 mod audit;
 mod auditing;
 mod batching;

@@ -100,6 +100,11 @@ fn names(generation: &Generation, key: &StorageKey) -> bool {
     let stored = Links::stored(key);
     generation.storage_url.as_ref() == Some(&stored)
         || generation.thumbnail_url.as_ref() == Some(&stored)
+        || generation
+            .additional_files
+            .value()
+            .as_array()
+            .is_some_and(|files| files.iter().any(|file| file["url"] == stored.as_str()))
 }
 
 fn file_headers(

@@ -51,6 +51,7 @@ impl GenerationRequest {
         let references = entry.schema.artifacts(&filled);
         let inputs = check_artifacts(&references, scope).await?;
         Ok(NewGeneration {
+            provider: entry.generator.provider().unwrap_or_default().to_owned(),
             generator_name: self.generator_name,
             artifact_type: makes,
             input_params: params,

@@ -1,48 +1,65 @@
 //! One run of one job, from asking the policy again to the stored artifact.
 
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use chrono::Utc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    backoff, inputs,
+    keep::{self, Kept, place_of},
+    keys::Keys,
+    ledger::StoreLedger,
+};
 use crate::{
-    artifacts::{Artifacts, Place},
-    domain::{ArtifactType, GenerationId, GenerationStatus, JsonObject, Permission},
+    artifacts::Artifacts,
+    domain::{GenerationStatus, Permission, Submission},
     error::{Error, Result},
-    generators::{
-        Content, Entry, ExternalJob, Failure, InputArtifact, Made, Progress, Registry, Run,
-    },
-    store::{ClaimedJob, FinishedArtifact, Generation, Scope, Store, WorkerId},
+    generators::{Entry, ExternalJob, Failure, Made, Progress, Registry, Run},
+    store::{ClaimedJob, Generation, Scope, Store, WorkerId},
 };
 
-/// Starts of one job after which it is given up: it may be what kills the process.
-const MAX_ATTEMPTS: i32 = 3;
-/// Bytes of all artifacts that one run reads.
-const MAX_INPUT_BYTES: u64 = 512 * 1024 * 1024;
-/// How long a job that the server could not run waits before it is tried again.
-pub(super) const RETRY_PAUSE: chrono::Duration = chrono::Duration::seconds(5);
-/// How often the end of a run is written when the database does not answer.
-const END_ATTEMPTS: u32 = 5;
+/// How often the end of a run is written when the database does not answer, once a second.
+const END_ATTEMPTS: u32 = 60;
 /// How often progress is written at most.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// What the user reads of a failure that is the server's own.
+const BROKEN: &str = "The server could not do it at that time";
+
+/// How runs are judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunPolicy {
+    /// Starts of one job at most.
+    pub(super) attempts: u32,
+    /// How long a generation may take from its first start.
+    pub(super) time: Duration,
+}
 
 /// Runs jobs for one worker.
 pub(super) struct Runner {
-    worker: WorkerId,
-    store: Store,
-    registry: Arc<Registry>,
-    artifacts: Artifacts,
+    pub(super) worker: WorkerId,
+    pub(super) store: Store,
+    pub(super) registry: Arc<Registry>,
+    pub(super) artifacts: Artifacts,
+    pub(super) keys: Keys,
+    pub(super) policy: RunPolicy,
 }
 
 /// How a run ended without an artifact.
-enum Stop {
+pub(super) enum Stop {
     /// With a message for the user.
     Failed(String),
+    /// It may be better another time.
+    Passing {
+        /// For the user, should there be no other time.
+        message: String,
+        /// How long the provider wants to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// Somebody cancelled it, or another worker has the job.
     Cancelled,
     /// The server could not; the job goes back to the queue.
@@ -58,47 +75,70 @@ impl From<Error> for Stop {
     }
 }
 
-impl Runner {
-    pub(super) fn new(
-        worker: WorkerId,
-        store: Store,
-        registry: Arc<Registry>,
-        artifacts: Artifacts,
-    ) -> Self {
-        Self { worker, store, registry, artifacts }
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Message(message) => Self::Failed(message),
+            Failure::Passing { message, retry_after } => Self::Passing { message, retry_after },
+            Failure::Cancelled => Self::Cancelled,
+        }
     }
+}
 
+impl Runner {
     pub(super) async fn run(&self, job: ClaimedJob, cancel: CancellationToken) {
-        let generation = job.generation;
-        let outcome = if job.attempts > MAX_ATTEMPTS {
+        let ClaimedJob { generation, attempts, submission } = job;
+        let attempts = u32::try_from(attempts).unwrap_or(1);
+        let outcome = if attempts > self.policy.attempts {
             Err(Stop::Failed("The server stopped each time this was running".to_owned()))
         } else {
             tokio::select! {
-                outcome = self.make(&generation, cancel.clone()) => outcome,
+                outcome = self.make(&generation, submission, cancel.clone()) => outcome,
                 () = cancel.cancelled() => Err(Stop::Cancelled),
             }
         };
+        let outcome = outcome.map_err(|stop| self.or_last(stop, attempts));
         for attempt in 1..=END_ATTEMPTS {
-            let Err(error) = self.end(&generation, &outcome).await else { return };
+            let Err(error) = self.end(&generation, attempts, &outcome).await else { return };
             let id = generation.id;
             tracing::error!(?error, generation = %id, attempt, "the end of a run was not written");
-            tokio::time::sleep(Duration::from_millis(200) * attempt).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// What might pass is a failure when there is no other attempt.
+    fn or_last(&self, stop: Stop, attempts: u32) -> Stop {
+        match stop {
+            Stop::Passing { message, .. } if attempts >= self.policy.attempts => {
+                Stop::Failed(message)
+            }
+            stop => stop,
         }
     }
 
     async fn end(
         &self,
         generation: &Generation,
-        outcome: &Result<FinishedArtifact, Stop>,
+        attempts: u32,
+        outcome: &Result<Kept, Stop>,
     ) -> Result<()> {
         let worker = self.store.worker();
+        let mut siblings: &[_] = &[];
         let ended = match outcome {
-            Ok(artifact) => worker.complete(self.worker, generation, artifact.clone()).await?,
+            Ok(Kept { artifact, siblings: made }) => {
+                siblings = made;
+                worker.complete(self.worker, generation, artifact.clone(), made).await?
+            }
             Err(Stop::Failed(message)) => worker.fail(self.worker, generation, message).await?,
             Err(Stop::Cancelled) => false,
+            Err(Stop::Passing { message, retry_after }) => {
+                let pause = backoff::pause(attempts, *retry_after);
+                self.release(generation, pause, message).await?;
+                true
+            }
             Err(Stop::Broken(error)) => {
                 tracing::error!(?error, generation = %generation.id, "a run broke off");
-                worker.release(self.worker, generation.id, RETRY_PAUSE).await?;
+                self.release(generation, backoff::pause(attempts + 1, None), BROKEN).await?;
                 true
             }
         };
@@ -108,15 +148,29 @@ impl Runner {
             && matches!(worker.status(generation).await?, None | Some(GenerationStatus::Cancelled));
         if gone {
             self.artifacts.delete_generation(place_of(generation)).await;
+            keep::forget(&self.artifacts, generation, siblings).await;
         }
+        Ok(())
+    }
+
+    /// Gives the job back, and has somebody look for it when its pause is over.
+    async fn release(&self, generation: &Generation, pause: Duration, message: &str) -> Result<()> {
+        let wait = chrono::Duration::from_std(pause).map_err(Error::internal)?;
+        self.store.worker().release(self.worker, generation.id, wait, message).await?;
+        let events = self.store.events().clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            events.job_queued();
+        });
         Ok(())
     }
 
     async fn make(
         &self,
         generation: &Generation,
+        submission: Submission,
         cancel: CancellationToken,
-    ) -> Result<FinishedArtifact, Stop> {
+    ) -> Result<Kept, Stop> {
         // However this ends, the generator must not go on.
         let _stop = cancel.clone().drop_guard();
         let scope = self.store.worker().scope_of_creator(generation).await?;
@@ -126,31 +180,34 @@ impl Runner {
         })?;
         let params =
             entry.schema.check(&generation.input_params.value()).map_err(Error::violations)?;
-        let artifacts = self.read_inputs(entry, &params, &scope).await?;
-        let (report, reports) = watch::channel(0.0);
-        let progress = Progress::new(move |done, _phase| {
-            report.send_if_modified(|most| {
-                let more = done > *most;
-                if more {
-                    *most = done;
-                }
-                more
-            });
-        });
+        let artifacts = inputs::read(&self.artifacts, entry, &params, &scope).await?;
+        let key = self.keys.of(generation.tenant, entry.generator.provider()).await?;
+        let ledger = StoreLedger::new(self.worker, self.store.clone(), generation.clone());
+        let submission = ledger.known(submission).await?;
+        let (progress, reports) = progress();
         let run = Run {
             generation: generation.id,
-            job: ExternalJob::untracked(),
-            key: None,
+            job: ExternalJob::new(submission, Arc::new(ledger)),
+            key,
             params,
             artifacts,
             progress,
             cancel: cancel.clone(),
         };
-        let made = self.watch(generation, reports, spawn(entry, run)).await?;
+        let running = self.watch(generation, reports, spawn(entry, run));
+        let made = tokio::time::timeout(self.time_left(generation), running)
+            .await
+            .unwrap_or_else(|_| Err(Stop::Failed("It took longer than it may".to_owned())))?;
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        Ok(self.keep(generation, entry.generator.artifact_type(), made).await?)
+        keep::keep(&self.artifacts, generation, entry.generator.artifact_type(), made).await
+    }
+
+    fn time_left(&self, generation: &Generation) -> Duration {
+        let running = generation.started_at.map(|started| Utc::now() - started);
+        let running = running.and_then(|running| running.to_std().ok()).unwrap_or_default();
+        self.policy.time.saturating_sub(running)
     }
 
     /// A role may have been lost since the job was queued.
@@ -159,45 +216,6 @@ impl Runner {
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// The artifacts that the parameters name, as far as the creator may still see them.
-    async fn read_inputs(
-        &self,
-        entry: &Entry,
-        params: &JsonObject,
-        scope: &Scope,
-    ) -> Result<HashMap<GenerationId, InputArtifact>, Stop> {
-        let references = entry.schema.artifacts(params);
-        if references.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let ids: Vec<GenerationId> = references.iter().map(|entry| entry.generation).collect();
-        let found = scope.generations_by_id(&ids).await?;
-        let mut left = MAX_INPUT_BYTES;
-        let mut inputs = HashMap::new();
-        for id in ids {
-            if inputs.contains_key(&id) {
-                continue;
-            }
-            let source = found.iter().find(|source| source.id == id);
-            let Some((source, stored)) =
-                source.and_then(|source| Some((source, source.storage_url.as_deref()?)))
-            else {
-                return Err(Stop::Failed(format!("The artifact {id} is no longer available")));
-            };
-            let bytes = self.artifacts.read(stored, left).await?;
-            left = left.saturating_sub(bytes.len() as u64);
-            let metadata = source.output_metadata.value();
-            let content_type = metadata.get("content_type").and_then(Value::as_str);
-            let input = InputArtifact {
-                artifact_type: source.artifact_type,
-                content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
-                bytes,
-            };
-            inputs.insert(id, input);
-        }
-        Ok(inputs)
     }
 
     /// Waits for the generator and writes its progress meanwhile, not more often than needed.
@@ -217,11 +235,7 @@ impl Runner {
             };
             tokio::select! {
                 ended = &mut run => return match ended {
-                    Ok(Ok(output)) => Ok(output),
-                    Ok(Err(Failure::Message(message) | Failure::Passing { message, .. })) => {
-                        Err(Stop::Failed(message))
-                    }
-                    Ok(Err(Failure::Cancelled)) => Err(Stop::Cancelled),
+                    Ok(made) => Ok(made?),
                     Err(error) => {
                         tracing::error!(%error, generator = %generation.generator_name, "a generator broke off");
                         Err(Stop::Failed("The generator failed unexpectedly".to_owned()))
@@ -229,39 +243,30 @@ impl Runner {
                 },
                 () = report => {
                     let done = *reports.borrow_and_update();
-                    self.store.worker().progress(self.worker, generation, done).await?;
+                    // One that is not written is followed by another, and by the end.
+                    if let Err(error) = self.store.worker().progress(self.worker, generation, done).await {
+                        tracing::debug!(?error, "progress was not written");
+                    }
                     written = Instant::now();
                 }
             }
         }
     }
-
-    async fn keep(
-        &self,
-        generation: &Generation,
-        artifact_type: ArtifactType,
-        made: Made,
-    ) -> Result<FinishedArtifact> {
-        let output = made.artifacts.into_iter().next();
-        let output = output.ok_or_else(|| Error::internal("the generator made nothing"))?;
-        let Content::Bytes(bytes) = output.content else {
-            return Err(Error::internal("not yet fetched"));
-        };
-        let stored = self.artifacts.keep_output(place_of(generation), artifact_type, bytes).await?;
-        let mut output_metadata =
-            generation.output_metadata.value().as_object().cloned().unwrap_or_default();
-        output_metadata.extend(stored.facts);
-        output_metadata.extend(output.metadata);
-        Ok(FinishedArtifact {
-            storage_url: stored.storage_url,
-            thumbnail_url: stored.thumbnail_url,
-            output_metadata,
-        })
-    }
 }
 
-fn place_of(generation: &Generation) -> Place {
-    Place { tenant: generation.tenant, board: generation.board, generation: generation.id }
+/// Reports that only ever grow, of which the last counts.
+fn progress() -> (Progress, watch::Receiver<f64>) {
+    let (report, reports) = watch::channel(0.0);
+    let progress = Progress::new(move |done, _phase| {
+        report.send_if_modified(|most| {
+            let more = done > *most;
+            if more {
+                *most = done;
+            }
+            more
+        });
+    });
+    (progress, reports)
 }
 
 /// In a task of its own, so that a panic ends the run and not the worker.

@@ -5,30 +5,42 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::run::{RETRY_PAUSE, Runner};
+use super::{
+    keys::Keys,
+    run::{RunPolicy, Runner},
+    stopping::Stopper,
+};
 use crate::{
     artifacts::Artifacts,
     domain::GenerationId,
     error::Result,
     generators::Registry,
-    store::{ClaimedJob, Store, WorkerId},
+    store::{ClaimedJob, ConcurrencyLimits, Store, WorkerId},
 };
 
 /// How long a worker may be silent before its jobs are given to another.
 const LEASE: chrono::Duration = chrono::Duration::seconds(15);
-/// How often leases are renewed, and jobs that were cancelled by another process noticed.
-const HEARTBEAT: Duration = Duration::from_millis(500);
-/// How often a worker looks for jobs that nobody announced: those of other processes.
-const POLL: Duration = Duration::from_secs(1);
+/// How often leases are renewed, and cancellations that were not heard of noticed.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How often a worker looks for jobs that nobody announced, such as those of a dead worker.
+const POLL: Duration = Duration::from_secs(5);
+/// How long a job waits whose run broke off for no reason that is known.
+const RETRY_PAUSE: chrono::Duration = chrono::Duration::seconds(5);
 
 /// How a worker works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WorkerSettings {
     /// Runs at once.
     pub concurrency: usize,
     /// Whether no other process can be using the database, so that every lease found at the start
     /// is that of a dead worker.
     pub only_process: bool,
+    /// How many runs there may be over all workers.
+    pub limits: ConcurrencyLimits,
+    /// Starts of one job at most.
+    pub attempts: u32,
+    /// How long one generation may take from its first start.
+    pub time: Duration,
 }
 
 /// Runs queued generations in this process.
@@ -73,18 +85,24 @@ impl Worker {
         store: Store,
         registry: Arc<Registry>,
         artifacts: Artifacts,
+        keys: Keys,
         settings: WorkerSettings,
         grace: Duration,
     ) -> Result<WorkerHandle> {
         if settings.only_process {
             store.worker().take_over_all().await?;
         }
-        store.worker().queue_orphans().await?;
+        store.worker().queue_orphans(&registry.providers()).await?;
         let id = WorkerId::new();
         let stop = CancellationToken::new();
+        let stopper =
+            Stopper { store: store.clone(), registry: Arc::clone(&registry), keys: keys.clone() };
+        tokio::spawn(stopper.work(stop.clone()));
+        let policy = RunPolicy { attempts: settings.attempts, time: settings.time };
+        let runner = Runner { worker: id, store: store.clone(), registry, artifacts, keys, policy };
         let worker = Self {
             id,
-            runner: Arc::new(Runner::new(id, store.clone(), registry, artifacts)),
+            runner: Arc::new(runner),
             store,
             settings,
             stop: stop.clone(),
@@ -124,7 +142,7 @@ impl Worker {
         let store = self.store.worker();
         let claimed = match store.has_waiting().await {
             Ok(false) => return,
-            Ok(true) => store.claim(self.id, free, LEASE).await,
+            Ok(true) => store.claim(self.id, free, LEASE, &self.settings.limits).await,
             Err(error) => Err(error),
         };
         match claimed {
@@ -157,7 +175,9 @@ impl Worker {
         let broken = self.running.iter().find(|(_, run)| run.task == error.id()).map(|(id, _)| *id);
         if let Some(id) = broken {
             self.running.remove(&id);
-            if let Err(error) = self.store.worker().release(self.id, id, RETRY_PAUSE).await {
+            let message = "The run broke off";
+            let released = self.store.worker().release(self.id, id, RETRY_PAUSE, message).await;
+            if let Err(error) = released {
                 tracing::error!(?error, "a job cannot be given back");
             }
         }

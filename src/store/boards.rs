@@ -22,6 +22,7 @@ use super::{
     keyset::Keyset,
     now,
     projection::{Projected, Projection},
+    queue::cancel_at_providers,
     row::{self, Columns, Readable},
     users::UserParts,
 };
@@ -593,6 +594,7 @@ impl AuthorizedBoard {
             .select_only()
             .column(generations::Column::Id)
             .into_query();
+        cancel_at_providers(&transaction, on_board.clone()).await?;
         jobs::Entity::delete_many()
             .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
             .filter(jobs::Column::GenerationId.in_subquery(on_board))

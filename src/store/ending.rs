@@ -8,13 +8,14 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    AuthorizedGeneration, Generation, Transaction,
+    AuthorizedGeneration, Generation, Outcome, Transaction,
     entity::{
         boards,
         generations::{Column, Entity},
         jobs,
     },
     now,
+    queue::{cancel_at_providers, end_attempts},
 };
 use crate::{
     domain::{BoardId, GenerationId, GenerationStatus, TenantId, UserId},
@@ -40,7 +41,6 @@ impl AuthorizedGeneration {
         let (id, board) = (self.generation.id, self.generation.board);
         let now = now();
         let transaction = self.scope.store().begin().await?;
-        // The job first, as the worker does: two who take locks in one order cannot deadlock.
         self.delete_job(&transaction).await?;
         let cancelled = Entity::update_many()
             .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
@@ -54,13 +54,18 @@ impl AuthorizedGeneration {
         let Some(row) = cancelled.into_iter().next() else {
             return Err(Error::Conflict("This generation has already ended".to_owned()));
         };
+        end_attempts(&transaction, &[id.0], Outcome::Cancelled, None).await?;
         transaction.commit().await?;
         self.scope.store().events().cancel(id);
         self.scope.publish_generation(board, id);
         row.try_into()
     }
 
-    async fn delete_job(&self, transaction: &impl ConnectionTrait) -> Result<()> {
+    /// The job first, as the worker does: two who take locks in one order cannot deadlock. What a provider
+    /// has begun of it is stopped there.
+    async fn delete_job(&self, transaction: &Transaction) -> Result<()> {
+        let this = Query::select().expr(Expr::value(self.generation.id.0)).to_owned();
+        cancel_at_providers(transaction, this).await?;
         jobs::Entity::delete_many()
             .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
             .filter(jobs::Column::GenerationId.eq(self.generation.id.0))
@@ -134,6 +139,7 @@ pub(super) async fn cancel_all_of(
         .filter(Column::UserId.eq(user.0))
         .filter(Column::Status.is_in(UNFINISHED.map(GenerationStatus::as_str)));
     let ids = unfinished.select_only().column(Column::Id).into_query();
+    cancel_at_providers(transaction, ids.clone()).await?;
     // Once these are gone nobody else ends the generations. In the order of ids, so that two who do
     // this cannot deadlock.
     let mut locked = jobs::Entity::find()
@@ -159,11 +165,15 @@ pub(super) async fn cancel_all_of(
         .returning(Query::returning().columns([Column::Id, Column::BoardId]))
         .to_owned();
     let rows = transaction.query_all(&cancel).await?;
-    rows.iter()
+    let cancelled: Vec<(GenerationId, BoardId)> = rows
+        .iter()
         .map(|row| {
             let id: Uuid = row.try_get("", "id")?;
             let board: Uuid = row.try_get("", "board_id")?;
             Ok((id.into(), board.into()))
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    let ids: Vec<Uuid> = cancelled.iter().map(|(id, _)| id.0).collect();
+    end_attempts(transaction, &ids, Outcome::Cancelled, None).await?;
+    Ok(cancelled)
 }

@@ -207,6 +207,8 @@ fn lineage_entries(value: &Value) -> Vec<LineageEntry> {
 pub struct NewGeneration {
     /// The generator.
     pub generator_name: String,
+    /// Who runs it; empty for a generator of this process.
+    pub provider: String,
     /// What it makes.
     pub artifact_type: ArtifactType,
     /// Its parameters.

@@ -20,8 +20,9 @@ mod migrate;
 mod people;
 mod pool;
 mod projection;
-mod queueing;
+mod queue;
 mod recent;
+mod relay;
 mod row;
 mod scope;
 mod search;
@@ -38,7 +39,6 @@ mod uploads;
 mod users;
 mod visibility;
 mod watch;
-mod worker;
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub use audit::{AuditFilter, AuditRecord, AuditStore};
 pub use board_contents::{BoardContents, ContentsAsked, GenerationsOnPage};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
-pub use events::{Event, Events, SessionChange, Subject};
+pub use events::{Event, Events, News, SessionChange, Subject};
 pub use generations::{
     AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationParts,
     GenerationWindow, LineageEntry, NewGeneration,
@@ -70,6 +70,10 @@ pub use lineage::{Direction, LineageEdge, LineageGraph};
 pub use members::{MemberWindow, Membership};
 pub use migrate::MigrationStatus;
 pub use people::{MemberFilter, People};
+pub use queue::{
+    Attempt, ClaimedJob, ConcurrencyLimits, FinishedArtifact, Outcome, ProviderCancellation,
+    Sibling, WorkerId, WorkerStore,
+};
 pub use scope::{Scope, Viewer};
 pub use stored_json::StoredJson;
 pub use system::{
@@ -81,7 +85,6 @@ pub use tenants::{NewTenant, TenantChanges, TenantCounts, TenantFilter, TenantRe
 pub use token_use::PresentedToken;
 pub use uploads::NewUpload;
 pub use users::{BoardsOfUser, User, UserBoards, UserParts};
-pub use worker::{ClaimedJob, FinishedArtifact, WorkerId, WorkerStore};
 
 /// Handle on the database; cheap to clone. What is asked through it is asked on somebody's behalf: the
 /// server's, a tenant's or the background's.

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior},
 };
 
-use super::{Board, BoardParts, Event, Generation, Scope, Subject};
+use super::{Board, BoardParts, Event, Generation, News, Scope, Subject};
 use crate::{
     domain::{BoardId, GenerationId, GenerationStatus},
     error::{Error, Result},
@@ -31,7 +31,7 @@ enum Tick {
 struct Watch<F> {
     scope: Scope,
     concerns: F,
-    events: Receiver<Event>,
+    events: Receiver<News>,
     recheck: Interval,
     until: Option<Instant>,
     started: bool,
@@ -68,10 +68,9 @@ impl<F: Fn(&Event) -> bool> Watch<F> {
                 biased;
                 () = expiry => return Tick::Expired,
                 event = self.events.recv() => match event {
-                    Ok(event) if (self.concerns)(&event) => return Tick::Announced,
-                    Ok(_) => {}
-                    // Fallen behind or closed: read again rather than miss something.
-                    Err(RecvError::Lagged(_)) => return Tick::Announced,
+                    Ok(News::Change(event)) if !(self.concerns)(&event) => {}
+                    // Fallen behind: read again rather than miss something.
+                    Ok(_) | Err(RecvError::Lagged(_)) => return Tick::Announced,
                     Err(RecvError::Closed) => return Tick::Expired,
                 },
                 _ = self.recheck.tick() => return Tick::Recheck,

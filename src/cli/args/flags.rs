@@ -4,15 +4,18 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::config::{Fallback, Flags, Kind, Setting, reference};
 
+const NO_WORKER: &str = "no_worker";
+
 macro_rules! setting_flags {
-    ($(#[$doc:meta])* $name:ident, $takes:expr, hidden: $hidden:literal) => {
+    ($(#[$doc:meta])* $name:ident, $takes:expr, $roles:expr, hidden: $hidden:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default)]
         pub struct $name(pub Flags);
 
         impl Args for $name {
             fn augment_args(command: Command) -> Command {
-                command.args(taken($takes).map(|setting| flag(setting).hide($hidden)))
+                let command = command.args(taken($takes).map(|setting| flag(setting).hide($hidden)));
+                if $roles { command.arg(no_worker().hide($hidden)) } else { command }
             }
 
             fn augment_args_for_update(command: Command) -> Command {
@@ -35,22 +38,37 @@ macro_rules! setting_flags {
 
 setting_flags! {
     /// Every setting.
-    ServeFlags, |_| true, hidden: false
+    ServeFlags, |_| true, true, hidden: false
 }
 
 setting_flags! {
     /// Every setting, left out of `--help`.
-    HiddenServeFlags, |_| true, hidden: true
+    HiddenServeFlags, |_| true, true, hidden: true
+}
+
+setting_flags! {
+    /// Every setting, for a process that only runs generations.
+    WorkerFlags, |_| true, false, hidden: false
 }
 
 setting_flags! {
     /// The settings that commands beside `serve` take: database, authentication, tenants, storage
     /// and logs.
-    SharedFlags, |setting| setting.group.is_shared(), hidden: false
+    SharedFlags, |setting| setting.group.is_shared(), false, hidden: false
 }
 
 fn taken(takes: fn(&Setting) -> bool) -> impl Iterator<Item = &'static Setting> {
     reference().iter().filter(move |setting| takes(setting))
+}
+
+/// The short form of `--worker-enabled false`.
+fn no_worker() -> Arg {
+    Arg::new(NO_WORKER)
+        .long("no-worker")
+        .help("Answers requests and leaves generations to `boards worker`")
+        .help_heading(crate::config::Group::Worker.title())
+        .action(ArgAction::SetTrue)
+        .conflicts_with("worker_enabled")
 }
 
 /// Any text is taken here: the configuration judges values, with the same words for each source.
@@ -88,6 +106,8 @@ fn read(
     flags: Flags,
     matches: &ArgMatches,
 ) -> Flags {
+    let no_worker = matches.try_get_one::<bool>(NO_WORKER).ok().flatten().is_some_and(|set| *set);
+    let flags = if no_worker { flags.with("worker_enabled", "false") } else { flags };
     settings.fold(flags, |flags, setting| match matches.get_one::<String>(&setting.key) {
         Some(value) => flags.with(&setting.key, value),
         None => flags,

@@ -18,7 +18,7 @@ use crate::{
     store::TenantReference,
 };
 
-pub use flags::{HiddenServeFlags, ServeFlags, SharedFlags};
+pub use flags::{HiddenServeFlags, ServeFlags, SharedFlags, WorkerFlags};
 pub use tenant::{
     JoinPolicyArg, TenantApproveArgs, TenantCommand, TenantCreateArgs, TenantDeleteArgs,
     TenantShowArgs, TenantUpdateArgs,
@@ -69,6 +69,11 @@ pub enum Command {
   boards serve --data-dir /var/lib/boards --api-port 9000
   BOARDS_AUTH_PROVIDER=jwt BOARDS_JWT_SECRET=… boards serve --api-host 0.0.0.0")]
     Serve(ServeFlags),
+    /// Run queued generations and answer no requests; beside servers, on PostgreSQL
+    #[command(after_help = "Examples:
+  boards serve --no-worker                   answers requests
+  boards worker --worker-concurrency 16      runs generations; start as many as needed")]
+    Worker(WorkerFlags),
     /// Bring the database's tables up to date, take migrations back, or list them
     #[command(after_help = "Examples:
   boards migrate                             apply all that is missing
@@ -250,6 +255,7 @@ impl Cli {
     pub fn purpose(&self) -> Purpose {
         match self.command {
             None | Some(Command::Serve(_)) => Purpose::Serve,
+            Some(Command::Worker(_)) => Purpose::Work,
             Some(_) => Purpose::Command,
         }
     }
@@ -259,6 +265,7 @@ impl Command {
     fn settings(&self) -> Option<&Flags> {
         match self {
             Self::Serve(flags) => Some(&flags.0),
+            Self::Worker(flags) => Some(&flags.0),
             Self::Migrate(args) => Some(&args.settings.0),
             Self::Audit { command: AuditCommand::Export(args) } => Some(&args.settings.0),
             Self::Tenant { command } => Some(command.settings()),
@@ -346,6 +353,24 @@ mod tests {
         }
         assert_eq!(config("boards --api-port 1 serve --api-port 2").api_port, 2);
         assert_eq!(cli("boards migrate").purpose(), Purpose::Command);
+    }
+
+    #[test]
+    fn a_process_has_a_role() {
+        assert!(config("boards serve").worker_enabled);
+        assert!(!config("boards serve --no-worker").worker_enabled);
+        assert!(!config("boards --no-worker").worker_enabled);
+        assert!(parse("boards serve --no-worker --worker-enabled true").is_err());
+        let url = "--database-url postgres://h/b";
+        assert_eq!(cli("boards worker").purpose(), Purpose::Work);
+        assert_eq!(config(&format!("boards worker {url} --job-attempts 7")).job_attempts, 7);
+        assert!(parse("boards worker --no-worker").is_err());
+        // A worker that does not work is a mistake, and so is one beside a server on SQLite.
+        for line in ["boards worker", &format!("boards worker {url} --worker-enabled false")] {
+            let cli = cli(line);
+            let loaded = Config::load(cli.purpose(), &cli.flags(), [], Path::new("/nonexistent"));
+            assert!(loaded.is_err(), "{line}");
+        }
     }
 
     #[test]

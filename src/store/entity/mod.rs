@@ -4,11 +4,13 @@ pub(super) mod access_tokens;
 pub(super) mod audit_events;
 pub(super) mod board_members;
 pub(super) mod boards;
+pub(super) mod generation_attempts;
 pub(super) mod generation_inputs;
 pub(super) mod generation_tags;
 pub(super) mod generations;
 pub(super) mod invitations;
 pub(super) mod jobs;
+pub(super) mod provider_cancellations;
 pub(super) mod tags;
 pub(super) mod tenants;
 pub(super) mod users;
@@ -35,10 +37,12 @@ tenant_scoped!(
     boards,
     board_members,
     generations,
+    generation_attempts,
     generation_inputs,
     tags,
     generation_tags,
     invitations,
     jobs,
+    provider_cancellations,
     access_tokens
 );

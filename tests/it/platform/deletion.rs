@@ -369,8 +369,10 @@ async fn jobs_of_a_closed_tenant_are_not_claimed() {
     ada.generate_as(&board, RECORDED, "TEXT", json!({ "name": "waiting" })).await;
     closed(&app, "one").await;
     let worker = boards::store::WorkerId::new();
+    let limits = boards::store::ConcurrencyLimits::default();
     let store = app.store().worker();
-    let claimed = store.claim(worker, 10, chrono::Duration::seconds(15)).await.expect("claimed");
+    let claimed =
+        store.claim(worker, 10, chrono::Duration::seconds(15), &limits).await.expect("claimed");
     assert!(claimed.is_empty(), "{claimed:?}");
 }
 

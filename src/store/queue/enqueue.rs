@@ -4,18 +4,18 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, prelude::Decimal};
 use serde_json::{Value, json};
 
-use super::{
-    AuthorizedBoard, Generation, LineageEntry, NewGeneration,
-    entity::{
-        generation_inputs,
-        generations::{self, Entity},
-        jobs,
-    },
-    now,
-};
 use crate::{
     domain::{ArtifactType, GenerationId, GenerationStatus, JsonObject},
     error::{Error, Result},
+    store::{
+        AuthorizedBoard, Generation, LineageEntry, NewGeneration,
+        entity::{
+            generation_inputs,
+            generations::{self, Entity},
+            jobs,
+        },
+        is_foreign_key_violation, now,
+    },
 };
 
 impl AuthorizedBoard {
@@ -45,6 +45,9 @@ impl AuthorizedBoard {
         let job = jobs::ActiveModel {
             generation_id: Set(id.0),
             tenant_id: Set(self.scope.tenant().0),
+            user_id: Set(self.scope.user()?.0),
+            provider: Set(new.provider),
+            submission: Set(String::new()),
             attempts: Set(0),
             worker_id: Set(None),
             lease_until: Set(None),
@@ -60,7 +63,7 @@ impl AuthorizedBoard {
         row.try_into()
     }
 
-    pub(super) fn new_row(
+    pub(in crate::store) fn new_row(
         &self,
         id: GenerationId,
         generator_name: String,
@@ -103,7 +106,7 @@ impl AuthorizedBoard {
     }
 
     /// Inserts a generation and its lineage.
-    pub(super) async fn insert_generation(
+    pub(in crate::store) async fn insert_generation(
         &self,
         connection: &impl ConnectionTrait,
         row: generations::ActiveModel,
@@ -131,6 +134,6 @@ impl AuthorizedBoard {
 /// A foreign key that no longer holds means that the target was deleted since it was checked.
 fn gone(noun: &'static str) -> impl Fn(sea_orm::DbErr) -> Error {
     move |error| {
-        if super::is_foreign_key_violation(&error) { Error::NotFound(noun) } else { error.into() }
+        if is_foreign_key_violation(&error) { Error::NotFound(noun) } else { error.into() }
     }
 }

@@ -1,0 +1,75 @@
+//! A process that runs generations and answers no requests.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Overrides, StartError, make_folder, open_artifacts, open_store, staging_folder, work::Work,
+};
+use crate::{config::Config, generators::Registry, jobs::WorkerHandle, store::Store};
+
+/// A worker beside servers on the same PostgreSQL.
+pub struct WorkerApp {
+    config: Config,
+    store: Store,
+    stopping: CancellationToken,
+    worker: Arc<Mutex<Option<WorkerHandle>>>,
+    /// Removed when the process ends in good order.
+    _staging: TempDir,
+}
+
+impl WorkerApp {
+    /// Opens what the configuration names and starts the worker.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Box::pin(Self::start_with(config, Overrides::default())).await
+    }
+
+    /// The same with parts of a test's own.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_with(config: Config, overrides: Overrides) -> Result<Self, StartError> {
+        make_folder(&config.data_dir)?;
+        let staging = staging_folder(&config)?;
+        let store = open_store(&config).await?;
+        let folder = staging.path().to_owned();
+        // It makes no links, so that its own address does not matter.
+        let address = config.listen_address();
+        let artifacts = open_artifacts(&config, address, folder, &overrides.fetch_loopback)?;
+        let registry = match overrides.registry {
+            Some(registry) => registry,
+            None => Registry::builtin().map_err(StartError::Generators)?,
+        };
+        let (stopping, worker) = (CancellationToken::new(), Arc::default());
+        let work = Work {
+            stopping: stopping.clone(),
+            store: store.clone(),
+            artifacts,
+            registry: Arc::new(registry),
+            config: config.clone(),
+            worker: Arc::clone(&worker),
+        };
+        work.begin_once_migrated().await?;
+        Ok(Self { config, store, stopping, worker, _staging: staging })
+    }
+
+    /// Works until `shutdown` resolves; then finishes what runs, within the configured time, and hands back
+    /// the rest.
+    pub async fn work(self, shutdown: impl Future<Output = ()> + Send) {
+        shutdown.await;
+        tracing::info!("stopping: running generations may finish");
+        self.stopping.cancel();
+        if let Some(worker) = self.worker.lock().await.take() {
+            worker.shut_down(self.config.shutdown_timeout).await;
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(?error, "the database was not closed");
+        }
+    }
+}
