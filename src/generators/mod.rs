@@ -42,6 +42,11 @@ pub trait Generator: Send + Sync {
         None
     }
 
+    /// Whether its provider can be used without a key.
+    fn works_without_key(&self) -> bool {
+        self.provider().is_none()
+    }
+
     /// What a run with these parameters, defaults filled in, is expected to cost; none where nothing
     /// is known. Nothing for one that runs in this process.
     fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {

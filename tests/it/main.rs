@@ -27,6 +27,7 @@ mod plans;
 mod platform;
 mod projection;
 mod providers;
+mod queue;
 mod rate_limits;
 mod readme;
 mod resilience;

@@ -250,6 +250,9 @@ async fn no_row_points_into_another_tenant() {
     let edge = "INSERT INTO generation_inputs (tenant_id, generation_id, position, input_id, role)
          SELECT tenant_id, id, 0, $2, 'source' FROM generations WHERE id = $1";
     prepare(&connection, edge, [one.generation, one.generation]).await;
+    let tried = "INSERT INTO generation_attempts (tenant_id, generation_id, number, started_at)
+         SELECT tenant_id, id, 1, created_at FROM generations WHERE id IN ($1, $2) AND id = $1";
+    prepare(&connection, tried, [one.generation, one.generation]).await;
     // A job can move to a generation only if that has none.
     let no_job = "DELETE FROM jobs WHERE generation_id IN ($1, $2)";
     prepare(&connection, no_job, [one.other_generation, two.generation]).await;
@@ -303,6 +306,12 @@ async fn no_row_points_into_another_tenant() {
         ),
         (
             update("jobs", "generation_id", "generation_id"),
+            one.other_generation,
+            two.generation,
+            one.generation,
+        ),
+        (
+            update("generation_attempts", "generation_id", "generation_id"),
             one.other_generation,
             two.generation,
             one.generation,

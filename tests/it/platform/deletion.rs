@@ -103,6 +103,14 @@ async fn carry_over(app: &TestApp, slug: &str, user: &str, generation: &str) {
         VALUES ($1, $2, $3, 'n', 'b', 'u', {config}, $4, $4)"
     );
     sql::execute(app, &model, [new_id(), tenant.clone(), sql::id(user), now]).await;
+    let attempt = "INSERT INTO generation_attempts (generation_id, number, tenant_id, started_at)
+        VALUES ($1, 1, $2, $3)";
+    let begun = SqlValue::from(chrono::Utc::now());
+    sql::execute(app, attempt, [sql::id(generation), tenant.clone(), begun.clone()]).await;
+    let stopping = "INSERT INTO provider_cancellations
+        (generation_id, tenant_id, generator_name, external_job_id, attempts, created_at)
+        VALUES ($1, $2, 'gone', 'job', 0, $3)";
+    sql::execute(app, stopping, [new_id(), tenant.clone(), begun]).await;
     if on_postgres() {
         let moved = "INSERT INTO adoption_quarantine (table_name, reason, row_data)
             VALUES ('boards', 'test', jsonb_build_object('tenant_id', $1::uuid))";

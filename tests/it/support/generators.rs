@@ -8,8 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use boards::{
-    domain::ArtifactType,
-    generators::{Failure, Generator, Made, Output, Run, builtin},
+    domain::{ArtifactType, Submission},
+    generators::{
+        AdditionalOutput, Artifact, Content, Failure, Generator, Made, Output, Run, builtin,
+        providers::ApiKey,
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -17,6 +20,12 @@ use serde_json::{Map, Value, json};
 pub(crate) const SLOW: &str = "test-slow";
 /// Fails with the message that it is told.
 pub(crate) const FAILING: &str = "test-failing";
+/// Makes as many texts as it is told, each with a file beside it.
+pub(crate) const BATCH: &str = "test-batch";
+/// Fails in a way that may pass, as often as it is told, and notes its runs as [`RECORDED`] does.
+pub(crate) const PASSING: &str = "test-passing";
+/// Has a provider begin a job and waits for its end, which never comes; see [`stopped_jobs`].
+pub(crate) const REMOTE: &str = "test-remote";
 /// Panics.
 pub(crate) const PANICKING: &str = "test-panicking";
 
@@ -39,7 +48,17 @@ pub(crate) fn runs_of(name: &str) -> Runs {
     RUNS.lock().expect("runs").get(name).cloned().unwrap_or_default()
 }
 
+static STOPPED: LazyLock<Mutex<Vec<String>>> = LazyLock::new(Mutex::default);
+
+/// The jobs of [`REMOTE`] that its provider was told to stop.
+pub(crate) fn stopped_jobs() -> Vec<String> {
+    STOPPED.lock().expect("jobs").clone()
+}
+
 struct Slow;
+struct Batch;
+struct Passing;
+struct Remote;
 struct Recorded;
 struct Failing;
 struct Panicking;
@@ -50,6 +69,9 @@ pub(crate) fn test_generators() -> Vec<Arc<dyn Generator>> {
     generators.extend([
         Arc::new(Slow) as Arc<dyn Generator>,
         Arc::new(Recorded),
+        Arc::new(Batch),
+        Arc::new(Passing),
+        Arc::new(Remote),
         Arc::new(Failing),
         Arc::new(Panicking),
     ]);
@@ -146,6 +168,122 @@ impl Generator for Recorded {
             }
         }
         Ok(text("noted"))
+    }
+}
+
+#[async_trait]
+impl Generator for Batch {
+    fn name(&self) -> &str {
+        BATCH
+    }
+
+    fn description(&self) -> &str {
+        "Makes several."
+    }
+
+    fn artifact_type(&self) -> ArtifactType {
+        ArtifactType::Text
+    }
+
+    fn input_schema(&self) -> Value {
+        schema(&json!({
+            "number": { "type": "integer", "default": 3, "description": "How many." },
+            "source": { "$ref": "#/$defs/ImageArtifact" },
+        }))
+    }
+
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
+        let number = run.params.get("number").and_then(Value::as_u64).unwrap_or(3);
+        let number = usize::try_from(number).expect("small");
+        // The second is missing, as one that a provider withheld.
+        let positions = (0..=number).filter(|position| number < 2 || *position != 1).take(number);
+        let artifact = |position| Artifact {
+            position,
+            content: Content::Bytes(format!("text {position}").into()),
+            metadata: Map::new(),
+            additional: vec![AdditionalOutput {
+                kind: "note".to_owned(),
+                content: Content::Bytes(format!("beside {position}").into()),
+                metadata: Map::new(),
+            }],
+        };
+        Ok(Made { artifacts: positions.map(artifact).collect() })
+    }
+}
+
+#[async_trait]
+impl Generator for Passing {
+    fn name(&self) -> &str {
+        PASSING
+    }
+
+    fn description(&self) -> &str {
+        "Fails at first."
+    }
+
+    fn artifact_type(&self) -> ArtifactType {
+        ArtifactType::Text
+    }
+
+    fn input_schema(&self) -> Value {
+        schema(&json!({
+            "name": { "type": "string", "description": "What the runs are noted under." },
+            "failures": { "type": "integer", "default": 1, "description": "How often it fails." },
+        }))
+    }
+
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
+        let name = run.params.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let failures = run.params.get("failures").and_then(Value::as_u64).unwrap_or(1);
+        let started = {
+            let mut runs = RUNS.lock().expect("runs");
+            let runs = runs.entry(name).or_default();
+            runs.started += 1;
+            runs.started as u64
+        };
+        if started <= failures {
+            let message = format!("busy, said for the {started}. time");
+            return Err(Failure::Passing { message, retry_after: None });
+        }
+        Ok(text("at last"))
+    }
+}
+
+#[async_trait]
+impl Generator for Remote {
+    fn name(&self) -> &str {
+        REMOTE
+    }
+
+    fn description(&self) -> &str {
+        "Waits for a provider."
+    }
+
+    fn artifact_type(&self) -> ArtifactType {
+        ArtifactType::Text
+    }
+
+    fn input_schema(&self) -> Value {
+        schema(&json!({ "job": { "type": "string", "description": "The job's id." } }))
+    }
+
+    fn provider(&self) -> Option<&str> {
+        Some("test")
+    }
+
+    async fn run(&self, run: Run) -> Result<Made, Failure> {
+        let job = run.params.get("job").and_then(Value::as_str).unwrap_or_default();
+        if *run.job.submission() == Submission::NotBegun {
+            run.job.ledger().begin().await.map_err(|_| Failure::Cancelled)?;
+            run.job.ledger().begun(job).await.map_err(|_| Failure::Cancelled)?;
+        }
+        run.cancel.cancelled().await;
+        Err(Failure::Cancelled)
+    }
+
+    async fn cancel(&self, _key: Option<ApiKey>, job: &str) -> Result<(), Failure> {
+        STOPPED.lock().expect("jobs").push(job.to_owned());
+        Ok(())
     }
 }
 

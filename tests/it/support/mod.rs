@@ -22,7 +22,9 @@ pub(crate) use client::{Answer, Client, graphql_path, png, text};
 pub(crate) use command::{Ended, Serving, boards, run};
 pub(crate) use database::{TestDatabase, on_postgres};
 pub(crate) use file_server::FileServer;
-pub(crate) use generators::{FAILING, PANICKING, RECORDED, SLOW, runs_of};
+pub(crate) use generators::{
+    BATCH, FAILING, PANICKING, PASSING, RECORDED, REMOTE, SLOW, runs_of, stopped_jobs,
+};
 pub(crate) use identity_provider::IdentityProvider;
 pub(crate) use issuer::{Issuer, unsigned};
 pub(crate) use slow::{SlowTable, is_quiet, slow_title};

@@ -23,3 +23,12 @@ pub(crate) async fn execute(
 pub(crate) fn id(text: &str) -> Value {
     Uuid::parse_str(text).expect("an id").into()
 }
+
+/// The one number that a query gives.
+pub(crate) async fn count(app: &TestApp, sql: &str) -> i64 {
+    let connection = app.database().connect().await;
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let row = connection.query_one_raw(statement).await.expect("an answer").expect("a row");
+    connection.close().await.expect("closed");
+    row.try_get_by_index(0).expect("a number")
+}
