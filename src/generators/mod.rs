@@ -1,6 +1,7 @@
 //! Generators: named recipes that turn parameters and artifacts into a new artifact.
 
 pub mod builtin;
+pub mod catalogue;
 mod external_job;
 pub mod providers;
 mod registry;
@@ -19,7 +20,7 @@ use crate::domain::{ArtifactType, GenerationId};
 
 pub use external_job::{ExternalJob, JobLedger, LedgerError};
 pub use registry::{Entry, Registry};
-pub use schema::{ArtifactReference, InputSchema};
+pub use schema::{Arity, ArtifactReference, InputSchema};
 
 /// One recipe. Deterministic built-ins stand in [`builtin`]; providers will stand beside them.
 #[async_trait]

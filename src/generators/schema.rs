@@ -4,13 +4,14 @@
 mod artifacts;
 mod defaults;
 mod message;
+mod nested;
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value};
 
 use crate::domain::Violation;
 
-pub use artifacts::ArtifactReference;
+pub use artifacts::{Arity, ArtifactReference};
 
 /// The argument under which clients send the parameters; every violation's path starts with it.
 const ROOT: &str = "inputParams";
@@ -84,6 +85,18 @@ impl InputSchema {
     #[must_use]
     pub fn artifacts(&self, params: &Map<String, Value>) -> Vec<ArtifactReference> {
         artifacts::references(&self.document, params)
+    }
+
+    /// The parameters that take artifacts, and whether one or several.
+    pub fn artifact_parameters(&self) -> impl Iterator<Item = (&str, Arity)> {
+        artifacts::parameters(&self.document)
+    }
+
+    /// `params` without the members of nested objects that the schema does not list: a provider would
+    /// refuse them, or worse, know them. Objects that list no properties stay as they are.
+    #[must_use]
+    pub fn known(&self, params: &Map<String, Value>) -> Map<String, Value> {
+        nested::known(&self.document, params)
     }
 }
 

@@ -27,6 +27,15 @@ pub struct ArtifactReference {
     pub generation: GenerationId,
 }
 
+/// How many artifacts a parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// One.
+    One,
+    /// A list.
+    Many,
+}
+
 /// How a property takes artifacts.
 enum Parameter {
     One(ArtifactType),
@@ -86,6 +95,17 @@ pub(super) fn references(document: &Value, params: &Map<String, Value>) -> Vec<A
         }
     }
     found
+}
+
+/// The parameters that take artifacts.
+pub(super) fn parameters(document: &Value) -> impl Iterator<Item = (&str, Arity)> {
+    properties(document).filter_map(|(name, schema)| {
+        let arity = match parameter(schema)? {
+            Parameter::One(_) => Arity::One,
+            Parameter::Many(_) => Arity::Many,
+        };
+        Some((name.as_str(), arity))
+    })
 }
 
 /// The artifact type whose definition `pointer` leads into.

@@ -1,11 +1,11 @@
 //! Default values: checked when a schema is compiled, filled in when parameters are accepted.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::compile;
-
-/// Deeper than this nothing is filled in, so that a schema that refers to itself ends.
-const MAX_DEPTH: usize = 16;
+use super::{
+    compile,
+    nested::{MAX_DEPTH, resolve, shape},
+};
 
 /// Fills in missing members that have a default, also inside objects and lists, and writes whole
 /// numbers that came as `512.0` as integers.
@@ -14,7 +14,7 @@ pub(super) fn fill(document: &Value, value: &mut Value) {
 }
 
 fn fill_below(document: &Value, schema: &Value, value: &mut Value, depth: usize) {
-    let schema = resolve(document, schema);
+    let schema = shape(document, schema, value);
     if depth > MAX_DEPTH {
         return;
     }
@@ -45,28 +45,54 @@ fn fill_below(document: &Value, schema: &Value, value: &mut Value, depth: usize)
     }
 }
 
-/// Refuses a default that its own schema would not accept.
+/// Refuses a default that its own schema would not accept, wherever it stands.
 pub(super) fn refuse_invalid(document: &Value) -> Result<(), String> {
-    for (name, schema) in document["properties"].as_object().into_iter().flatten() {
-        let Some(default) = schema.get("default") else { continue };
-        let alone = json!({"$defs": document["$defs"].as_object(), "properties": {name: schema}});
-        let alone = match document.get("$defs") {
-            Some(_) => alone,
-            None => json!({"properties": {name: schema}}),
-        };
-        if !compile(&alone)?.is_valid(&json!({name: default})) {
-            return Err(format!("the default of {name} does not satisfy its schema"));
-        }
+    let mut found = Vec::new();
+    collect(document, &mut found);
+    if found.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // One schema for all of them, since to compile one takes long.
+    let place = |index: usize| index.to_string();
+    let schemas = found.iter().enumerate().map(|(at, (_, schema))| (place(at), (*schema).clone()));
+    let mut all = json!({"properties": schemas.collect::<Map<_, _>>()});
+    if let Some(definitions) = document.get("$defs") {
+        all["$defs"] = definitions.clone();
+    }
+    let defaults =
+        found.iter().enumerate().map(|(at, (_, schema))| (place(at), schema["default"].clone()));
+    let defaults = Value::Object(defaults.collect());
+    let Some(error) = compile(&all)?.iter_errors(&defaults).next().map(|error| {
+        let path = error.instance_path().to_string();
+        path.split('/').nth(1).and_then(|at| at.parse::<usize>().ok())
+    }) else {
+        return Ok(());
+    };
+    let name = error.and_then(|at| found.get(at)).map_or("a parameter", |(name, _)| name);
+    Err(format!("the default of {name} does not satisfy its schema"))
 }
 
-/// Follows a reference into the same document.
-fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    let target = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#'));
-    match (schema.get("default"), target) {
-        (None, Some(pointer)) => document.pointer(pointer).unwrap_or(schema),
-        _ => schema,
+/// Every property that has a default, with its name.
+fn collect<'a>(schema: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
+    match schema {
+        Value::Object(members) => {
+            for (keyword, member) in members {
+                match (keyword.as_str(), member) {
+                    ("properties", Value::Object(properties)) => {
+                        for (name, property) in properties {
+                            if property.get("default").is_some() {
+                                found.push((name, property));
+                            }
+                            collect(property, found);
+                        }
+                    }
+                    ("default" | "enum" | "const" | "examples", _) => {}
+                    _ => collect(member, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        _ => {}
     }
 }
 
@@ -111,6 +137,39 @@ mod tests {
         let filled = schema.check(&json!({"size": 64.0, "seed": null})).expect("params are right");
         assert_eq!(filled["size"].as_u64(), Some(64));
         assert_eq!(filled["seed"], Value::Null);
+    }
+
+    #[test]
+    fn defaults_of_the_alternative_that_fits_are_filled_in() {
+        let size = json!({"type": "object", "properties": {
+            "width": {"type": "integer", "default": 512}, "height": {"default": 512},
+        }});
+        let schema = InputSchema::compile(json!({"properties": {
+            "size": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Size"}, {"type": "null"}]},
+            "steps": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Size"}}, {"type": "null"}]},
+            "either": {"oneOf": [
+                {"type": "object", "properties": {"a": {"default": 1}}},
+                {"type": "object", "properties": {"b": {"default": 2}}, "required": ["c"]},
+            ]},
+        }, "$defs": {"Size": size}}))
+        .expect("schema compiles");
+        let given = json!({"size": {"width": 64.0}, "steps": [{}], "either": {}});
+        let filled = schema.check(&given).expect("params are right");
+        let wanted = json!({
+            "size": {"width": 64, "height": 512}, "steps": [{"width": 512, "height": 512}], "either": {},
+        });
+        assert_eq!(Value::Object(filled), wanted);
+        let given = json!({"size": "square", "steps": null});
+        let filled = schema.check(&given).expect("params are right");
+        assert_eq!(Value::Object(filled), given);
+    }
+
+    #[test]
+    fn nested_defaults_are_checked_too() {
+        let schema = json!({"properties": {"size": {"$ref": "#/$defs/Size"}},
+            "$defs": {"Size": {"properties": {"width": {"maximum": 10, "default": 11}}}}});
+        let error = InputSchema::compile(schema).err().expect("refused");
+        assert!(error.contains("width"), "{error}");
     }
 
     #[test]

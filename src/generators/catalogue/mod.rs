@@ -1,0 +1,106 @@
+//! The catalogue: generators of providers as data, a YAML file each. The files that come with the server
+//! are in `generators/`, where README.md says how one is written; a folder of one's own adds others or
+//! takes their place.
+//!
+//! Nothing here sends anything: a [`Declaration`] turns parameters into a request, and an answer into
+//! outputs. The adapters in [`super::providers`] carry them.
+
+mod check;
+mod declaration;
+mod expression;
+mod file;
+mod flaw;
+mod folder;
+mod input;
+mod known;
+mod path;
+mod price;
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use rust_embed::RustEmbed;
+
+pub use declaration::Declaration;
+pub use flaw::{Flaw, Flaws};
+pub use input::{ArtifactFacts, Input};
+pub use known::KnownProviders;
+pub use request::{DeclaredFile, DeclaredRequest};
+pub use response::{DeclaredAddition, DeclaredContent, DeclaredOutput};
+
+/// The files that come with the server. A debug build reads them where they were when it was built.
+#[derive(RustEmbed)]
+#[folder = "generators"]
+struct Embedded;
+
+/// Declared generators by name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Catalogue {
+    declarations: BTreeMap<String, Arc<Declaration>>,
+}
+
+impl Catalogue {
+    /// Those that come with the server.
+    ///
+    /// # Errors
+    /// All that is wrong with their files, which tests rule out.
+    pub fn embedded(known: &dyn KnownProviders) -> Result<Self, Flaws> {
+        let files = Embedded::iter().filter(|name| name.ends_with(".yaml")).filter_map(|name| {
+            let text = String::from_utf8_lossy(&Embedded::get(&name)?.data).into_owned();
+            Some((name.into_owned(), text))
+        });
+        Self::default().with_files(files, known)
+    }
+
+    /// These, and those of the `.yaml` files right in `folder`; those of the folder count where both have
+    /// a name.
+    ///
+    /// # Errors
+    /// All that is wrong with all of its files, or why it cannot be read.
+    pub fn with_folder(self, folder: &Path, known: &dyn KnownProviders) -> Result<Self, Flaws> {
+        self.with_files(folder::read(folder)?, known)
+    }
+
+    /// The generator of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Declaration>> {
+        self.declarations.get(name)
+    }
+
+    /// Every generator, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Declaration>> {
+        self.declarations.values()
+    }
+
+    /// These and those of `files`, each a path and its text, which count where both have a name.
+    fn with_files(
+        mut self,
+        files: impl IntoIterator<Item = (String, String)>,
+        known: &dyn KnownProviders,
+    ) -> Result<Self, Flaws> {
+        let mut own: BTreeMap<String, Arc<Declaration>> = BTreeMap::new();
+        let mut flaws = Vec::new();
+        for (path, text) in files {
+            match Declaration::read(&path, &text, known) {
+                Err(found) => flaws.extend(found.0),
+                Ok(declared) => {
+                    let name = declared.name().to_owned();
+                    if let Some(first) = own.get(&name) {
+                        let reason = format!("{} declares {name}, too", first.file());
+                        flaws.push(Flaw { file: path, line: 0, reason });
+                    } else {
+                        own.insert(name, Arc::new(declared));
+                    }
+                }
+            }
+        }
+        if !flaws.is_empty() {
+            return Err(Flaws(flaws));
+        }
+        self.declarations.append(&mut own);
+        Ok(self)
+    }
+}
