@@ -167,13 +167,11 @@ impl Environment {
                 read.usual.push(Layer::new(usual.name, Dict::from([as_value(setting)])));
             } else if usual_names::is_key(&name) {
                 keys.insert(name, Value::from(value));
-            } else if !name.starts_with(PREFIX) {
-                continue;
             } else if name == FILE_VARIABLE {
                 read.file = Some(value.into());
             } else if let Some(setting) = by_name(&name) {
                 read.values.insert(setting.key.clone(), Value::from(value));
-            } else if !FOREIGN_VARIABLES.contains(&name.as_str()) {
+            } else if name.starts_with(PREFIX) && !FOREIGN_VARIABLES.contains(&name.as_str()) {
                 let known = reference().iter().map(|setting| setting.name.as_str());
                 let hint = hint(nearest(&name, known.chain([FILE_VARIABLE])));
                 read.warnings.push(format!("the environment has the unknown setting {name}{hint}"));

@@ -25,7 +25,7 @@ impl Default for Patience {
         Self {
             connection: Duration::from_secs(10),
             question: Duration::from_secs(30),
-            submission: Duration::from_secs(60),
+            submission: Duration::from_mins(1),
             result: Duration::from_mins(10),
             upload: Duration::from_mins(5),
             pause: Duration::from_millis(500),

@@ -38,7 +38,7 @@ const FAL_DOMAIN: &str = ".fal.media";
 #[derive(Clone)]
 struct Token {
     scheme: String,
-    token: SecretString,
+    secret: SecretString,
     expires: DateTime<Utc>,
 }
 
@@ -103,9 +103,9 @@ impl FileStore {
         file: &InputArtifact,
     ) -> Result<String, ProviderError> {
         let token = self.token(key).await?;
-        let begin = Call::post(self.store.at("/files/upload/multipart"));
-        let begin = named(begin, file).with_bytes(Bytes::new(), &file.content_type);
-        let begun = self.accepted(token.enter(begin), key).await?;
+        let call = Call::post(self.store.at("/files/upload/multipart"));
+        let call = named(call, file).with_bytes(Bytes::new(), &file.content_type);
+        let begun = self.accepted(token.enter(call), key).await?;
         let garbage = || self.api.garbage(Effect::None);
         let url = file_url(&begun["access_url"]).ok_or_else(garbage)?;
         let id = begun["uploadId"].as_str().ok_or_else(garbage)?;
@@ -140,9 +140,9 @@ impl FileStore {
         let mut url = self.rest.at("/storage/upload/initiate");
         url.set_query(Some("storage_type=gcs"));
         let name = file_name(&file.content_type);
-        let begin = json!({ "file_name": name, "content_type": file.content_type });
-        let begin = Call::post(url).with_key("Key", Some(key)).with_json(&begin);
-        let begun = self.accepted(begin, key).await?;
+        let body = json!({ "file_name": name, "content_type": file.content_type });
+        let call = Call::post(url).with_key("Key", Some(key)).with_json(&body);
+        let begun = self.accepted(call, key).await?;
         let garbage = || self.api.garbage(Effect::None);
         let place = file_url(&begun["upload_url"]).and_then(|url| Url::parse(&url).ok());
         let place = place.filter(|place| self.may_take_files(place)).ok_or_else(garbage)?;
@@ -200,7 +200,7 @@ impl FileStore {
 
 impl Token {
     fn enter(&self, call: Call) -> Call {
-        call.with_key(&self.scheme, Some(&self.token))
+        call.with_key(&self.scheme, Some(&self.secret))
     }
 }
 
@@ -214,9 +214,9 @@ fn name_of(key: &ApiKey) -> Vec<u8> {
 }
 
 fn read_token(answer: &Value) -> Option<Token> {
-    let token = answer["token"].as_str()?.into();
+    let secret = answer["token"].as_str()?.into();
     let scheme = answer["token_type"].as_str().unwrap_or("Bearer").to_owned();
     // Without a time it serves once.
     let expires = answer["expires_at"].as_str().and_then(|text| text.parse().ok());
-    Some(Token { scheme, token, expires: expires.unwrap_or_default() })
+    Some(Token { scheme, secret, expires: expires.unwrap_or_default() })
 }

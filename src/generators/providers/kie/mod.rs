@@ -83,10 +83,9 @@ impl Kie {
             Some(402) => self.api.credentials("wants to be paid first", said()),
             // Too many requests; so many of this key; down for maintenance.
             Some(429 | 430 | 433 | 455) => self.api.passing("asks to be asked later", None, false),
-            // The feature is switched off.
-            Some(505) => refused(),
+            // With 505 the feature is switched off.
+            Some(400..500 | 505) => refused(),
             Some(500..600) => self.api.passing("could not take the request", None, false),
-            Some(400..500) => refused(),
             _ => self.api.garbage(effect),
         })
     }

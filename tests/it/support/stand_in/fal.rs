@@ -56,9 +56,7 @@ fn name(request: &Request) -> String {
 }
 
 fn usual(state: &State) -> Value {
-    let file = |name: &str, content_type: &str| {
-        value!({ "url": state.file_url(name), "content_type": content_type, "file_name": name })
-    };
+    let file = |name: &str, content_type: &str| value!({ "url": state.file_url(name), "content_type": content_type, "file_name": name });
     let picture = file("picture.png", "image/png");
     value!({
         "images": [picture], "image": picture, "audio": file("sound.wav", "audio/wav"),
@@ -71,18 +69,18 @@ fn of_job(state: &State, request: &Request, name: &str, rest: &str) -> Response 
     let unknown = || json(404, value!({ "detail": "Request not found" }));
     // Jobs are under the first two segments, whatever they were submitted to.
     let known = state.look(FAL, job, |_| ());
-    let is_its =
-        known.is_some_and(|(_, submission, _)| submission.path.split('/').take(2).eq(name.split('/')));
+    let is_its = known
+        .is_some_and(|((), submission, _)| submission.path.split('/').take(2).eq(name.split('/')));
     if !is_its {
         return unknown();
     }
     match (request.method.as_str(), what) {
         ("GET", "status") => match state.poll(FAL, job) {
-            Some((stage, ..)) => status(stage).unwrap_or_else(unknown),
+            Some((step, ..)) => status(&step).unwrap_or_else(unknown),
             None => unknown(),
         },
         ("GET", "") => match state.look(FAL, job, |job| Job::stage(job)) {
-            Some((stage, _, result)) => outcome(stage, result),
+            Some((step, _, result)) => outcome(step, result),
             None => unknown(),
         },
         ("PUT", "cancel") => match state.cancel(FAL, job) {
@@ -94,7 +92,7 @@ fn of_job(state: &State, request: &Request, name: &str, rest: &str) -> Response 
     }
 }
 
-fn status(stage: Stage) -> Option<Response> {
+fn status(stage: &Stage) -> Option<Response> {
     let ended = |error: Value| {
         let mut status = value!({ "status": "COMPLETED", "logs": null, "metrics": {} });
         if let (Some(status), Some(error)) = (status.as_object_mut(), error.as_object()) {
@@ -106,7 +104,9 @@ fn status(stage: Stage) -> Option<Response> {
         Stage::Queued => value!({ "status": "IN_QUEUE", "queue_position": 3 }),
         Stage::Running => value!({ "status": "IN_PROGRESS", "logs": null }),
         Stage::Done => ended(value!({})),
-        Stage::Failed(_) => ended(value!({ "error": "Unprocessable", "error_type": "bad_request" })),
+        Stage::Failed(_) => {
+            ended(value!({ "error": "Unprocessable", "error_type": "bad_request" }))
+        }
         Stage::Cancelled => ended(value!({ "error": "gone", "error_type": "client_cancelled" })),
         Stage::Gone => return None,
     };
@@ -116,7 +116,9 @@ fn status(stage: Stage) -> Option<Response> {
 fn outcome(stage: Stage, result: Value) -> Response {
     match stage {
         Stage::Done => json(200, result),
-        Stage::Failed(reason) => json(422, value!({ "detail": [{ "loc": ["body"], "msg": reason }] })),
+        Stage::Failed(reason) => {
+            json(422, value!({ "detail": [{ "loc": ["body"], "msg": reason }] }))
+        }
         Stage::Gone => json(404, value!({ "detail": "Request not found" })),
         _ => json(400, value!({ "detail": "Request is still in progress" })),
     }
@@ -154,7 +156,8 @@ pub(super) fn answer_rest(state: &State, request: &Request) -> Response {
 
 pub(super) fn answer_store(state: &State, request: &Request) -> Response {
     let steps: Vec<&str> = request.path.split('/').collect();
-    let done = |is_done| if is_done { StatusCode::OK } else { StatusCode::NOT_FOUND }.into_response();
+    let done =
+        |is_done| if is_done { StatusCode::OK } else { StatusCode::NOT_FOUND }.into_response();
     // No key goes to such a place: it is named by an answer.
     if let ("PUT", ["initiated", id]) = (request.method.as_str(), steps.as_slice()) {
         let is_bare = request.header("authorization").is_empty();

@@ -38,15 +38,15 @@ pub(super) fn answer(state: &State, request: &Request) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     }
     let job = request.query.get("taskId").map(String::as_str).unwrap_or_default();
-    let found = state.poll(KIE, job).filter(|(stage, submission, _)| {
+    let found = state.poll(KIE, job).filter(|(step, submission, _)| {
         let is_its = PATHS.contains(&(submission.path.as_str(), request.path.as_str()));
-        is_its && !matches!(stage, Stage::Gone)
+        is_its && !matches!(step, Stage::Gone)
     });
     match found {
         None => coded(422, "recordInfo is null", &Value::Null),
         Some((Stage::Done, _, result)) => json(200, result),
-        Some((stage, submission, _)) => {
-            let data = state_of(&submission, &stage);
+        Some((step, submission, _)) => {
+            let data = state_of(&submission, &step);
             coded(200, "success", &data)
         }
     }
@@ -65,13 +65,10 @@ fn submit(state: &State, request: &Request) -> Response {
         files: Vec::new(),
         job: String::new(),
     };
-    let usual = {
-        let submission = submission.clone();
-        || {
-            let mut data = state_of(&submission, &Stage::Done);
-            add_usual(state, &mut data);
-            value!({ "code": 200, "msg": "success", "data": data })
-        }
+    let mut done = state_of(&submission, &Stage::Done);
+    let usual = || {
+        add_usual(state, &mut done);
+        value!({ "code": 200, "msg": "success", "data": done })
     };
     let job = state.begin(submission, usual);
     coded(200, "success", &value!({ "taskId": job }))

@@ -49,7 +49,10 @@ pub(super) async fn answer(state: &State, request: &Request) -> Response {
 }
 
 fn refuse(status: u16, message: &str, code: &str) -> Response {
-    json(status, value!({ "error": { "message": message, "type": "x", "param": null, "code": code } }))
+    json(
+        status,
+        value!({ "error": { "message": message, "type": "x", "param": null, "code": code } }),
+    )
 }
 
 fn usual(submission: &Submission) -> Value {

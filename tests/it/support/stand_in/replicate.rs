@@ -27,7 +27,7 @@ pub(super) async fn answer(state: &State, request: &Request) -> Response {
         }
         ("GET", ["v1", "predictions", job]) => match state.poll(REPLICATE, job) {
             Some((Stage::Gone, ..)) | None => unknown(),
-            Some((stage, _, result)) => json(200, prediction(job, stage, &result)),
+            Some((step, _, result)) => json(200, prediction(job, step, &result)),
         },
         ("POST", ["v1", "predictions", job, "cancel"]) => match state.cancel(REPLICATE, job) {
             Some(_) => json(200, prediction(job, Stage::Cancelled, &Value::Null)),
@@ -38,7 +38,10 @@ pub(super) async fn answer(state: &State, request: &Request) -> Response {
 }
 
 fn unknown() -> Response {
-    json(404, value!({ "title": "Not found", "detail": "The prediction was not found", "status": 404 }))
+    json(
+        404,
+        value!({ "title": "Not found", "detail": "The prediction was not found", "status": 404 }),
+    )
 }
 
 async fn upload(state: &State, request: &Request) -> Response {

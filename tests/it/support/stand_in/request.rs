@@ -55,10 +55,8 @@ impl Request {
 
     /// The text fields and the files of a form.
     pub(super) async fn form(&self) -> Option<(Value, Vec<Upload>)> {
-        let mut request = axum::extract::Request::from_parts(
-            self.parts.clone(),
-            Body::from(self.body.clone()),
-        );
+        let mut request =
+            axum::extract::Request::from_parts(self.parts.clone(), Body::from(self.body.clone()));
         DefaultBodyLimit::disable().apply(&mut request);
         let mut form = Multipart::from_request(request, &()).await.ok()?;
         let (mut texts, mut files) = (Map::new(), Vec::new());

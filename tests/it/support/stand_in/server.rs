@@ -78,7 +78,8 @@ async fn answer(
         }
         Some(Fault::Garbage) => Ok("<html>It works!</html>".into_response()),
         Some(Fault::Huge) => {
-            let endless = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![b' '; 65536])));
+            let endless =
+                stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![b' '; 65536])));
             Ok(Response::new(Body::from_stream(endless)))
         }
         _ => Ok(answer),
@@ -93,9 +94,8 @@ fn kind(method: &str, path: &str) -> Kind {
     let part = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     match part {
         "files" => Kind::File,
-        "fal-cdn" | "kie-files" => Kind::Upload,
         "fal-rest" if path.ends_with("/token") => Kind::Token,
-        "fal-rest" => Kind::Upload,
+        "fal-rest" | "fal-cdn" | "kie-files" => Kind::Upload,
         "replicate" if path.ends_with("/files") => Kind::Upload,
         _ if path.ends_with("/cancel") => Kind::Cancel,
         "fal" if method == "GET" && path.ends_with("/status") => Kind::Status,

@@ -100,10 +100,7 @@ impl State {
         self.with(|memory| memory.scripts = Some(Arc::new(script)));
     }
 
-    pub(super) fn set_result(
-        &self,
-        result: impl Fn(&Submission) -> Value + Send + Sync + 'static,
-    ) {
+    pub(super) fn set_result(&self, result: impl Fn(&Submission) -> Value + Send + Sync + 'static) {
         self.with(|memory| memory.results = Some(Arc::new(result)));
     }
 
@@ -199,8 +196,8 @@ impl State {
         if given != parts.keys().copied().collect() || !parts.contains_key(&parts.len()) {
             return false;
         }
-        let bytes: Vec<u8> = (1..=parts.len()).flat_map(|number| parts[&number].to_vec()).collect();
-        upload.bytes = bytes.into();
+        let parts: Vec<&[u8]> = (1..=parts.len()).map(|number| parts[&number].as_ref()).collect();
+        upload.bytes = parts.concat().into();
         self.with(|memory| memory.uploads.push(upload));
         true
     }
