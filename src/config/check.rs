@@ -120,6 +120,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             format!("{name} is set, and means nothing to BOARDS_AUTH_PROVIDER={provider}")
         }));
     }
+    warnings.extend(config.generator_api_keys.unknown().map(|name| {
+        let name = name.escape_debug();
+        format!("BOARDS_GENERATOR_API_KEYS has the key {name}, which no provider here takes")
+    }));
     warnings
 }
 

@@ -14,8 +14,9 @@ use figment::{
 };
 
 use super::{
-    ConfigError, issuer_list,
+    ConfigError, generator_keys, issuer_list,
     setting::{Fallback, PREFIX, by_key, by_name, nearest, reference},
+    usual_names,
 };
 
 /// The variable that names the TOML file.
@@ -99,6 +100,9 @@ impl Layers {
         let environment = Environment::read(environment);
         let file = file_to_read(flags, environment.file, directory);
         let mut figment = Figment::new().merge(Layer::new(DEFAULTS, defaults()));
+        for usual in environment.usual {
+            figment = figment.merge(usual);
+        }
         if let Some(path) = &file {
             figment = figment.merge(read_file(path)?);
         }
@@ -147,6 +151,8 @@ fn defaults() -> Dict {
 struct Environment {
     file: Option<PathBuf>,
     values: Dict,
+    /// Each a layer of its own, named as the variable is.
+    usual: Vec<Layer>,
     warnings: Vec<String>,
 }
 
@@ -154,17 +160,26 @@ impl Environment {
     /// An empty variable counts as not set: compose files write `${NAME:-}`.
     fn read(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut read = Self::default();
-        let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
-        for (name, value) in variables.into_iter().filter(ours) {
-            if name == FILE_VARIABLE {
+        let mut keys = Dict::new();
+        for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if let Some(usual) = usual_names::usual_name(&name) {
+                let setting = (usual.key.to_owned(), (usual.read)(&value));
+                read.usual.push(Layer::new(usual.name, Dict::from([as_value(setting)])));
+            } else if usual_names::is_key(&name) {
+                keys.insert(name, Value::from(value));
+            } else if name == FILE_VARIABLE {
                 read.file = Some(value.into());
             } else if let Some(setting) = by_name(&name) {
                 read.values.insert(setting.key.clone(), Value::from(value));
-            } else if !FOREIGN_VARIABLES.contains(&name.as_str()) {
+            } else if name.starts_with(PREFIX) && !FOREIGN_VARIABLES.contains(&name.as_str()) {
                 let known = reference().iter().map(|setting| setting.name.as_str());
                 let hint = hint(nearest(&name, known.chain([FILE_VARIABLE])));
                 read.warnings.push(format!("the environment has the unknown setting {name}{hint}"));
             }
+        }
+        if !keys.is_empty() {
+            let keys = Dict::from([(generator_keys::USUAL.to_owned(), Value::from(keys))]);
+            read.usual.push(Layer::new(ENVIRONMENT, keys));
         }
         read.warnings.sort();
         read

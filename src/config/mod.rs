@@ -2,17 +2,21 @@
 //! later winning. Secrets are never printed.
 
 mod algorithm;
+mod api_url;
 mod check;
 mod database_url;
 mod error;
+mod generator_keys;
 mod issuer;
 mod issuer_list;
 mod key;
 mod layers;
+mod provider_addresses;
 mod provider_url;
 mod reader;
 mod setting;
 mod table;
+mod usual_names;
 mod value;
 
 #[cfg(test)]
@@ -38,11 +42,14 @@ use crate::domain::email_domain;
 pub(crate) use algorithm::KeyShape;
 
 pub use algorithm::JwtAlgorithm;
+pub use api_url::ApiUrl;
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
+pub use generator_keys::GeneratorKeys;
 pub use issuer::TrustedIssuer;
 pub use key::{JwtKey, JwtKeyError};
 pub use layers::Flags;
+pub use provider_addresses::ProviderAddresses;
 pub use provider_url::ProviderUrl;
 pub use setting::{Fallback, Group, Kind, Setting, reference, reference_table};
 pub use value::{
@@ -178,6 +185,11 @@ pub struct Config {
     pub user_concurrency: Option<usize>,
     /// Most generations that run at once at a provider, by its name.
     pub provider_concurrency: Vec<(String, usize)>,
+
+    /// Keys to the providers that run generators.
+    pub generator_api_keys: GeneratorKeys,
+    /// Where those are.
+    pub provider_addresses: ProviderAddresses,
 
     /// Largest upload, in bytes.
     pub max_upload_bytes: u64,
@@ -351,6 +363,9 @@ impl Config {
             user_concurrency: reader.optional_number("user_concurrency")?,
             provider_concurrency: reader.list("provider_concurrency", value::named_number)?,
 
+            generator_api_keys: GeneratorKeys::read(reader)?,
+            provider_addresses: ProviderAddresses::read(reader)?,
+
             max_upload_bytes: reader.number("max_upload_bytes")?,
             max_body_bytes: reader.number("max_body_bytes")?,
             max_query_depth: reader.number("max_query_depth")?,
@@ -449,12 +464,12 @@ impl Config {
     }
 }
 
-/// The variables of this process that are meant for the server.
+/// The variables of this process that are meant for the server, or have a usual meaning to it.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os()
         .map(move |(name, value)| (text(name), text(value)))
-        .filter(|(name, _)| name.starts_with(setting::PREFIX))
+        .filter(|(name, _)| name.starts_with(setting::PREFIX) || usual_names::is_usual(name))
 }
 
 /// A request costs the database about as much as it costs the server, so that each gets half of the cores

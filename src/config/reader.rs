@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     ConfigError, layers,
     setting::{Setting, by_key},
+    usual_names::usual_name,
     value::NotAllowed,
 };
 
@@ -175,6 +176,9 @@ impl Reader<'_> {
                 format!("{key} in {}", path.display())
             }
             Some((layers::ENVIRONMENT, _)) => layers::ENVIRONMENT.to_owned(),
+            Some((name, _)) if usual_name(name).is_some() => {
+                format!("{name} in the environment")
+            }
             Some(_) => layers::DEFAULTS.to_owned(),
             None => "not set".to_owned(),
         }

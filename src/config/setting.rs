@@ -76,6 +76,8 @@ pub enum Group {
     Storage,
     /// Running generations.
     Worker,
+    /// The providers that run generators elsewhere.
+    Generators,
     /// What one request may cost.
     Limits,
     /// The log.
@@ -93,6 +95,7 @@ impl Group {
             Self::Tenants => "Tenants",
             Self::Storage => "Storage",
             Self::Worker => "Worker",
+            Self::Generators => "Generators",
             Self::Limits => "Limits",
             Self::Logs => "Logs",
         }

@@ -4,12 +4,15 @@
 use super::setting::{Fallback, Group, Kind, Row};
 
 use Fallback::{Derived, Unset, Value};
-use Group::{Authentication, Database, Limits, Logs, Server, Storage, Tenants, Worker};
+use Group::{Authentication, Database, Generators, Limits, Logs, Server, Storage, Tenants, Worker};
 use Kind::{Choice, Number, Secret, Switch, Text};
 
 const GIBIBYTE: u64 = 1 << 30;
 const WEEK: u64 = 7 * 24 * 3600;
 const PROVIDER_URL: &str = "an https URL without user and fragment (http for this machine alone)";
+
+const API_URL: &str =
+    "an https URL without user, query and fragment (http on a network of one's own)";
 
 const fn row(
     group: Group,
@@ -130,6 +133,22 @@ pub(super) const ROWS: &[Row] = &[
         "Most generations of one user that run at once, over all workers"),
     row(Worker, "PROVIDER_CONCURRENCY", Value("off"), Text("a comma-separated list such as fal=10,openai=4, or off"),
         "Most generations that run at once at a provider, over all workers, comma-separated; off limits none"),
+    row(Generators, "GENERATOR_API_KEYS", Unset, Secret("a JSON object of names and keys, each at most 500 visible ASCII characters, such as {\"FAL_KEY\": \"…\"}"),
+        "Keys to the providers that run generators: FAL_KEY, REPLICATE_API_TOKEN, OPENAI_API_KEY and KIE_API_KEY in a JSON object. Variables of these names count too (and FAL_KEY_ID with FAL_KEY_SECRET), where the object has none"),
+    row(Generators, "FAL_URL", Value("https://queue.fal.run"), Text(API_URL),
+        "Where fal's queue is; the usual FAL_QUEUE_RUN_HOST counts where this is not set"),
+    row(Generators, "FAL_REST_URL", Value("https://rest.fal.ai"), Text(API_URL),
+        "Where fal gives out tokens for its file store"),
+    row(Generators, "FAL_CDN_URL", Value("https://v3.fal.media"), Text(API_URL),
+        "Where fal's file store is"),
+    row(Generators, "REPLICATE_URL", Value("https://api.replicate.com"), Text(API_URL),
+        "Where Replicate is, without /v1; the usual REPLICATE_BASE_URL counts where this is not set"),
+    row(Generators, "OPENAI_URL", Value("https://api.openai.com/v1"), Text(API_URL),
+        "Where OpenAI or a compatible server is, with its /v1; another than OpenAI's own needs no key. The usual OPENAI_BASE_URL counts where this is not set"),
+    row(Generators, "KIE_URL", Value("https://api.kie.ai"), Text(API_URL),
+        "Where Kie is"),
+    row(Generators, "KIE_UPLOAD_URL", Value("https://kieai.redpandaai.co"), Text(API_URL),
+        "Where Kie's file store is"),
     row(Limits, "MAX_UPLOAD_BYTES", Value("104857600"), Number(1, 1024 * GIBIBYTE),
         "Largest upload"),
     row(Limits, "MAX_BODY_BYTES", Value("1048576"), Number(1024, GIBIBYTE),

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod generators;
 mod issuers;
 
 const SECRET: &str = "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t";

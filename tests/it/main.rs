@@ -26,6 +26,7 @@ mod persisted;
 mod plans;
 mod platform;
 mod projection;
+mod provider_adapters;
 mod providers;
 mod queue;
 mod rate_limits;

@@ -1,6 +1,17 @@
 //! The services that run generators elsewhere. An adapter speaks one provider's protocol; which
 //! generators there are and what they send is data, see the catalogue.
 
+mod fal;
+mod file_name;
+mod file_url;
+mod http;
+mod job_id;
+mod kie;
+mod openai;
+mod patience;
+mod replicate;
+mod set;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +20,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::InputArtifact;
+
+pub use patience::Patience;
+pub use set::{PROVIDER_NAMES, Providers};
 
 /// A key to a provider. It never prints.
 pub type ApiKey = SecretString;
