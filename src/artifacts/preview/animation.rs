@@ -51,8 +51,8 @@ mod tests {
     /// A GIF of `frames` pictures of 2 × 2 pixels, a quarter of a second each.
     fn animated(frames: u16) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut encoder = gif::Encoder::new(&mut bytes, 2, 2, &[0, 0, 0, 255, 255, 255])
-            .expect("an encoder");
+        let mut encoder =
+            gif::Encoder::new(&mut bytes, 2, 2, &[0, 0, 0, 255, 255, 255]).expect("an encoder");
         for _ in 0..frames {
             let frame = gif::Frame {
                 width: 2,

@@ -19,11 +19,11 @@ use super::{
 };
 use crate::domain::JsonObject;
 
-/// What may be read of a sound that is decoded, in bytes: two hours of 192 kHz in 24 bits and eight channels
-/// are more than any limit of uploads.
+/// What may be read of a sound that is decoded: only the clock ends it, and memory does not grow.
 const DECODED_BYTES: u64 = u64::MAX;
-/// What may be read to find facts in headers, in bytes, and so what they may take in memory.
-const HEADER_BYTES: u64 = 32 * 1024 * 1024;
+/// What may be read to find facts in headers, in bytes, and so what they may take in memory. The
+/// length of an Ogg is known at its last page.
+const HEADER_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The formats that a preview is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,8 +65,8 @@ impl Demuxer {
 /// Where the two programs are. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ffmpeg {
-    ffmpeg: PathBuf,
-    ffprobe: PathBuf,
+    converter: PathBuf,
+    prober: PathBuf,
     /// How long one child may take.
     timeout: Duration,
 }
@@ -100,7 +100,7 @@ impl Ffmpeg {
             FfmpegSetting::At(path) => {
                 let folder = path.parent().unwrap_or(Path::new("/"));
                 let found = Self::new(path.clone(), folder.join("ffprobe"));
-                for path in [&found.ffmpeg, &found.ffprobe] {
+                for path in [&found.converter, &found.prober] {
                     if !can_run(path) {
                         return Err(FfmpegMissing(path.clone()));
                     }
@@ -119,8 +119,8 @@ impl Ffmpeg {
         Some(Self::new(find("ffmpeg")?, find("ffprobe")?))
     }
 
-    fn new(ffmpeg: PathBuf, ffprobe: PathBuf) -> Self {
-        Self { ffmpeg, ffprobe, timeout: CHILD_TIMEOUT }
+    fn new(converter: PathBuf, prober: PathBuf) -> Self {
+        Self { converter, prober, timeout: CHILD_TIMEOUT }
     }
 
     /// Has ffprobe describe `file`: JSON with what `entries` asks for, at most `most` bytes.
@@ -131,7 +131,7 @@ impl Ffmpeg {
         entries: &str,
         most: usize,
     ) -> Result<Vec<u8>, FfmpegError> {
-        let mut command = Command::new(&self.ffprobe);
+        let mut command = Command::new(&self.prober);
         reading(&mut command, demuxer).args(["-of", "json", "-show_entries", entries]);
         command.arg("-i").arg(address(file)?);
         collect(command, self.timeout, most).await
@@ -165,7 +165,7 @@ impl Ffmpeg {
         file: &Path,
         output: &[&str],
     ) -> Result<Command, FfmpegError> {
-        let mut command = Command::new(&self.ffmpeg);
+        let mut command = Command::new(&self.converter);
         command.arg("-nostdin");
         reading(&mut command, demuxer).arg("-i").arg(address(file)?);
         command.args(output).arg("pipe:1");
@@ -174,7 +174,8 @@ impl Ffmpeg {
 }
 
 fn can_run(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
 }
 
 /// The options before `-i` that hold for every file.
@@ -197,11 +198,7 @@ fn address(file: &Path) -> std::io::Result<OsString> {
     Ok(address)
 }
 
-async fn collect(
-    command: Command,
-    timeout: Duration,
-    most: usize,
-) -> Result<Vec<u8>, FfmpegError> {
+async fn collect(command: Command, timeout: Duration, most: usize) -> Result<Vec<u8>, FfmpegError> {
     let mut output = Vec::new();
     drain(command, timeout, |bytes| {
         output.extend_from_slice(bytes);
@@ -263,8 +260,8 @@ fn limit(child: &Child) -> std::io::Result<()> {
         (Resource::As, ADDRESSES),
         (Resource::Cpu, PROCESSOR_SECONDS),
         (Resource::Nofile, OPEN_FILES),
-        (Resource::Fsize, 0),
         (Resource::Core, 0),
+        (Resource::Fsize, 0),
     ] {
         prlimit(Some(pid), resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
@@ -328,12 +325,14 @@ mod tests {
         let file = std::path::absolute("relative").expect("a path");
         let expected = "-protocol_whitelist file -format_whitelist mov -f mov";
         assert!(words.contains(expected), "{words}");
+        assert!(words.contains("-enable_drefs 0 -use_absolute_path 0"), "{words}");
         assert!(words.ends_with(&format!("-i file:{} -o pipe:1\n", file.display())), "{words}");
         // PWD and the like are of the shell's own making.
         let environment = run("/usr/bin/env", 10_000).await.expect("an output");
         assert!(!environment.contains("CARGO"), "{environment}");
-        let limits = run("ulimit -v; ulimit -n; ulimit -c", 10_000).await.expect("an output");
-        assert_eq!(limits, "2097152\n32\n0\n");
+        // The limit of written files is set last.
+        let limits = "until [ $(ulimit -f) = 0 ]; do :; done; ulimit -v; ulimit -n; ulimit -c";
+        assert_eq!(run(limits, 10_000).await.expect("an output"), "2097152\n32\n0\n");
     }
 
     #[tokio::test]

@@ -43,7 +43,7 @@ pub use thumbnail::Thumbnail;
 /// Previews that are made at once; each may take some hundred megabytes for a moment.
 const AT_ONCE: usize = 2;
 /// How long an artifact waits for its turn before it is kept without a preview.
-const TURN_TIMEOUT: Duration = Duration::from_secs(60);
+const TURN_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long one preview may take in all.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a decoder within this process may take of it. It looks at the clock itself.

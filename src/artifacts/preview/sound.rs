@@ -87,14 +87,12 @@ pub(super) fn flac(source: impl BufRead + Seek, deadline: Instant) -> Option<Sou
     let mut reader = FlacSampleReader::new(bare_flac(source)?).ok()?;
     let mut sound = Sound::new(reader.sample_rate(), reader.channel_count().into())?;
     let full = 2_f32.powi(i32::try_from(reader.bits_per_sample().clamp(1, 32)).ok()? - 1);
-    loop {
-        let Ok(block) = reader.fill_buf() else { break };
+    while let Ok(block) = reader.fill_buf() {
         if block.is_empty() {
             break;
         }
-        let (length, samples) =
-            (block.len(), block.iter().map(|&sample| share(sample, full)).collect::<Vec<_>>());
-        reader.consume(length);
+        let samples: Vec<f32> = block.iter().map(|&sample| share(sample, full)).collect();
+        reader.consume(samples.len());
         if !sound.hear(&samples, deadline) {
             return Some(sound);
         }
@@ -110,9 +108,12 @@ fn bare_flac<R: BufRead + Seek>(mut source: R) -> Option<Chain<Cursor<Vec<u8>>, 
     let mut head = [0; 8 + STREAM_INFO_BYTES];
     source.read_exact(&mut head).ok()?;
     let mut is_last = head[4] & 0x80 != 0;
-    let is_stream_info = head.starts_with(b"fLaC") && head[4] & 0x7f == 0;
     let length = u32::from_be_bytes([0, head[5], head[6], head[7]]);
-    if !is_stream_info || usize::try_from(length) != Ok(STREAM_INFO_BYTES) {
+    // Its kind is zero, whether it is the last one or not.
+    if !head.starts_with(b"fLaC")
+        || !matches!(head[4], 0 | 0x80)
+        || usize::try_from(length) != Ok(STREAM_INFO_BYTES)
+    {
         return None;
     }
     for _ in 0..MOST_FLAC_BLOCKS {

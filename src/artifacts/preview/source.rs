@@ -114,7 +114,7 @@ mod tests {
     use std::time::Duration;
 
     fn later() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+        Instant::now() + Duration::from_mins(1)
     }
 
     #[test]

@@ -165,8 +165,21 @@ pub(super) async fn sound(
 ) -> Result<Option<Sound>, FfmpegError> {
     let (rate, most) = (DRAWN_RATE.to_string(), MOST_SECONDS.to_string());
     let output = [
-        "-map", "0:a:0", "-vn", "-sn", "-dn", "-ac", "1", "-ar", &rate, "-t", &most, "-c:a",
-        "pcm_s16le", "-f", "s16le",
+        "-map",
+        "0:a:0",
+        "-vn",
+        "-sn",
+        "-dn",
+        "-ac",
+        "1",
+        "-ar",
+        &rate,
+        "-t",
+        &most,
+        "-c:a",
+        "pcm_s16le",
+        "-f",
+        "s16le",
     ];
     let Some(mut listener) = Listener::new(DRAWN_RATE, deadline) else { return Ok(None) };
     ffmpeg.stream(demuxer, file, &output, |bytes| listener.push(bytes)).await?;
