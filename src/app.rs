@@ -22,8 +22,8 @@ use self::work::{Work, refresh_statistics};
 pub use self::worker::WorkerApp;
 use crate::{
     artifacts::{
-        ArtifactStore, Artifacts, FetchError, FetchLimits, Fetcher, LinkSigner, Links,
-        SigningError, StoreError,
+        ArtifactStore, Artifacts, FetchError, FetchLimits, Fetcher, Ffmpeg, FfmpegMissing,
+        LinkSigner, Links, Previews, SigningError, StoreError,
     },
     audit::{AuditLog, AuditWriter},
     auth::{
@@ -83,6 +83,9 @@ pub enum StartError {
     /// The client for downloads cannot be set up.
     #[error("downloads cannot be set up: {0}")]
     Fetch(#[from] FetchError),
+    /// ffmpeg is not where it was said to be.
+    #[error("BOARDS_FFMPEG: {0}")]
+    Ffmpeg(#[from] FfmpegMissing),
     /// A generator is broken.
     #[error("generators: {0}")]
     Generators(String),
@@ -363,7 +366,8 @@ fn open_artifacts(
         Fetcher::allowing_loopback(limits, loopback)?
     };
     let fetcher = fetcher.in_directory(&staging);
-    Ok(Artifacts::new(store, links, fetcher, staging, config.max_upload_bytes))
+    let previews = Previews::new(Ffmpeg::find(&config.ffmpeg)?, staging.clone());
+    Ok(Artifacts::new(store, links, fetcher, previews, staging, config.max_upload_bytes))
 }
 
 /// The key that links and cursors are signed with: the configured one, or a random one that stays in

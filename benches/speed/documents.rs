@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_graphql::Request;
 use boards::{
-    artifacts::{ArtifactStore, Artifacts, FetchLimits, Fetcher, LinkSigner, Links},
+    artifacts::{ArtifactStore, Artifacts, FetchLimits, Fetcher, LinkSigner, Links, Previews},
     audit::AuditLog,
     domain::CursorKey,
     error::Error,
@@ -54,8 +54,9 @@ impl Reader {
         let links = Links::new(signer, "http://127.0.0.1".to_owned());
         let fetcher = Fetcher::new(FetchLimits::new(MAX_BYTES)).expect("a client");
         let staging = folder.path().to_owned();
+        let previews = Previews::new(None, staging.clone());
         let services = Services {
-            artifacts: Artifacts::new(files, links, fetcher, staging, MAX_BYTES),
+            artifacts: Artifacts::new(files, links, fetcher, previews, staging, MAX_BYTES),
             registry: Arc::new(Registry::builtin().expect("generators")),
             audit: AuditLog::default(),
             cursors: CursorKey::new(KEY),

@@ -1,25 +1,22 @@
-//! How artifacts come in and go: staged on disk, judged by their bytes, stored with a thumbnail.
+//! How artifacts come in and go: staged on disk, judged by their bytes, stored with a preview.
 
-use std::{io::BufReader, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tempfile::NamedTempFile;
-use tokio::{io::AsyncWriteExt, sync::Semaphore};
+use tokio::io::AsyncWriteExt;
 use url::{Origin, Url};
 
 use super::{
-    ArtifactStore, FetchError, Fetcher, Links, MediaScanner, MediaType, ScannedMedia, StorageKey,
-    thumbnail::{Thumbnail, thumbnail_from},
+    ArtifactStore, FetchError, Fetcher, Links, MediaScanner, Preview, Previews, ScannedMedia,
+    Source, StorageKey,
 };
 use crate::{
     domain::{ArtifactType, BoardId, GenerationId, JsonObject, TenantId},
     error::{Error, Result},
 };
-
-/// Pictures that are decoded at once; each may take some hundred megabytes for a moment.
-const CONCURRENT_THUMBNAILS: usize = 2;
 
 /// The longest file that a provider may have made, in bytes.
 const MAX_OUTPUT_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -37,7 +34,7 @@ pub struct Artifacts {
     fetcher: Fetcher,
     staging: PathBuf,
     max_upload_bytes: u64,
-    thumbnails: Arc<Semaphore>,
+    previews: Previews,
 }
 
 /// A file that has come in and waits on disk. It is deleted when this is dropped.
@@ -52,7 +49,7 @@ pub struct Incoming {
 pub struct StoredArtifact {
     /// Where the file is.
     pub storage_url: String,
-    /// Where its thumbnail is, for pictures.
+    /// Where its thumbnail is, for what can be shown.
     pub thumbnail_url: Option<String>,
     /// Facts about it for `outputMetadata`.
     pub facts: JsonObject,
@@ -76,11 +73,11 @@ impl Artifacts {
         store: ArtifactStore,
         links: Links,
         fetcher: Fetcher,
+        previews: Previews,
         staging: PathBuf,
         max_upload_bytes: u64,
     ) -> Self {
-        let thumbnails = Arc::new(Semaphore::new(CONCURRENT_THUMBNAILS));
-        Self { store, links, fetcher, staging, max_upload_bytes, thumbnails }
+        Self { store, links, fetcher, staging, max_upload_bytes, previews }
     }
 
     /// Makes and checks links.
@@ -165,9 +162,8 @@ impl Artifacts {
             .map_err(|mismatch| Error::UnsupportedMedia(mismatch.to_string()))?;
         let key = place.key("artifact", media.extension)?;
         self.store.put_file(&key, incoming.file.path()).await?;
-        let path = incoming.file.path().to_owned();
-        let picture = self.thumbnail(media, move || std::fs::File::open(path)).await;
-        self.stored(place, &key, media.content_type, incoming.length, picture).await
+        let preview = self.previews.of(Source::File(incoming.file.path().to_owned()), media).await;
+        self.stored(place, &key, media.content_type, incoming.length, preview).await
     }
 
     /// Stores what a generator made.
@@ -186,8 +182,8 @@ impl Artifacts {
         let key = place.key("artifact", media.extension)?;
         self.store.put_bytes(&key, bytes.clone()).await?;
         let length = bytes.len() as u64;
-        let picture = self.thumbnail(media, move || Ok(std::io::Cursor::new(bytes))).await;
-        self.stored(place, &key, media.content_type, length, picture).await
+        let preview = self.previews.of(Source::Bytes(bytes), media).await;
+        self.stored(place, &key, media.content_type, length, preview).await
     }
 
     /// Stores a file beside an artifact and says what its row says about it: where it is, and facts.
@@ -218,17 +214,15 @@ impl Artifacts {
         key: &StorageKey,
         content_type: &str,
         length: u64,
-        picture: Option<Thumbnail>,
+        preview: Preview,
     ) -> Result<StoredArtifact> {
-        let mut facts = Map::new();
+        let mut facts = preview.facts;
         facts.insert("content_type".to_owned(), Value::from(content_type));
         facts.insert("file_size".to_owned(), Value::from(length));
         let mut thumbnail_url = None;
-        if let Some(picture) = picture {
-            facts.insert("width".to_owned(), Value::from(picture.original.width));
-            facts.insert("height".to_owned(), Value::from(picture.original.height));
-            let key = place.key("thumbnail", picture.extension)?;
-            self.store.put_bytes(&key, Bytes::from(picture.bytes)).await?;
+        if let Some(thumbnail) = preview.thumbnail {
+            let key = place.key("thumbnail", thumbnail.extension)?;
+            self.store.put_bytes(&key, Bytes::from(thumbnail.bytes)).await?;
             thumbnail_url = Some(Links::stored(&key));
         }
         Ok(StoredArtifact { storage_url: Links::stored(key), thumbnail_url, facts })
@@ -249,26 +243,6 @@ impl Artifacts {
         }
         let bytes = tokio::fs::read(incoming.file.path()).await.map_err(Error::internal)?;
         Ok(Bytes::from(bytes))
-    }
-
-    /// The thumbnail of a picture; none where there can be none. A picture that cannot be decoded
-    /// within bounds is kept without one.
-    async fn thumbnail<R: std::io::Read + std::io::Seek + Send + 'static>(
-        &self,
-        media: MediaType,
-        open: impl FnOnce() -> std::io::Result<R> + Send + 'static,
-    ) -> Option<Thumbnail> {
-        if !media.has_thumbnail() {
-            return None;
-        }
-        let _permit = self.thumbnails.acquire().await.ok()?;
-        let work = move || {
-            let source = open().ok()?;
-            thumbnail_from(BufReader::new(source))
-                .inspect_err(|error| tracing::debug!(%error, "no thumbnail"))
-                .ok()
-        };
-        tokio::task::spawn_blocking(work).await.ok().flatten()
     }
 
     /// Deletes the files of a generation whose row is gone. A failure is logged: the row is gone

@@ -24,12 +24,6 @@ impl MediaType {
     /// Text of every kind. HTML too, so that no browser takes it for a page.
     pub const TEXT: Self = Self { content_type: "text/plain; charset=utf-8", extension: "txt" };
 
-    /// Whether the thumbnail module can draw it.
-    #[must_use]
-    pub fn has_thumbnail(self) -> bool {
-        matches!(self.content_type, "image/png" | "image/jpeg" | "image/webp" | "image/gif")
-    }
-
     /// The content type of a file that was kept under this extension.
     #[must_use]
     pub fn content_type_of(extension: &str) -> &'static str {
@@ -74,11 +68,15 @@ const SAFETENSORS: &str = "safetensors";
 const GGUF: &str = "gguf";
 const BINARY: &str = "application/octet-stream";
 
-static FORMATS: [Format; 21] = [
+static FORMATS: [Format; 25] = [
     format("image/png", IMAGE, "image/png", "png", "a PNG image"),
     format("image/jpeg", IMAGE, "image/jpeg", "jpg", "a JPEG image"),
     format("image/webp", IMAGE, "image/webp", "webp", "a WebP image"),
     format("image/gif", IMAGE, "image/gif", "gif", "a GIF image"),
+    format("image/bmp", IMAGE, "image/bmp", "bmp", "a BMP image"),
+    format("image/tiff", IMAGE, "image/tiff", "tiff", "a TIFF image"),
+    format("image/vnd.microsoft.icon", IMAGE, "image/x-icon", "ico", "an icon"),
+    format("image/heif", IMAGE, "image/heic", "heic", "a HEIC image"),
     format("image/avif", IMAGE, "image/avif", "avif", "an AVIF image"),
     format(SVG, IMAGE, SVG, "svg", "an SVG image"),
     format("video/mp4", VIDEO, "video/mp4", "mp4", "an MP4 video"),
@@ -116,7 +114,7 @@ pub enum MediaMismatch {
 
 fn wanted_noun(artifact_type: ArtifactType) -> &'static str {
     match artifact_type {
-        ArtifactType::Image => "an image (PNG, JPEG, WebP, GIF, AVIF or SVG)",
+        ArtifactType::Image => "an image (PNG, JPEG, WebP, GIF, BMP, TIFF, ICO, AVIF, HEIC or SVG)",
         ArtifactType::Video => "a video (MP4, WebM, QuickTime or Matroska)",
         ArtifactType::Audio => "audio (MP3, M4A, Ogg, Opus, FLAC, WAV or AAC)",
         ArtifactType::Text => "text (in UTF-8)",
@@ -278,6 +276,11 @@ mod tests {
     #[case(b"\xff\xd8\xff\xe0", ArtifactType::Image, "image/jpeg", "jpg")]
     #[case(b"RIFF\x10\0\0\0WEBPVP8 ", ArtifactType::Image, "image/webp", "webp")]
     #[case(b"GIF89a\x01\0\x01\0", ArtifactType::Image, "image/gif", "gif")]
+    #[case(b"BM\x46\0\0\0\0\0", ArtifactType::Image, "image/bmp", "bmp")]
+    #[case(b"II*\0\x08\0\0\0", ArtifactType::Image, "image/tiff", "tiff")]
+    #[case(b"MM\0*\0\0\0\x08", ArtifactType::Image, "image/tiff", "tiff")]
+    #[case(b"\0\0\x01\0\x01\0", ArtifactType::Image, "image/x-icon", "ico")]
+    #[case(b"\0\0\0\x18ftypheic\0\0\0\0mif1", ArtifactType::Image, "image/heic", "heic")]
     #[case(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", ArtifactType::Image, "image/avif", "avif")]
     #[case(b"\0\0\0\x20ftypisom\0\0\x02\0isom", ArtifactType::Video, "video/mp4", "mp4")]
     #[case(b"\0\0\0\x14ftypqt  \0\0\0\0", ArtifactType::Video, "video/quicktime", "mov")]
@@ -373,8 +376,8 @@ mod tests {
             "The file is a PNG image, not audio (MP3, M4A, Ogg, Opus, FLAC, WAV or AAC)"
         );
         assert_eq!(
-            message(&with_body(b"II*\0"), ArtifactType::Image),
-            "The file is of the type image/tiff, not an image (PNG, JPEG, WebP, GIF, AVIF or SVG)"
+            message(&with_body(b"8BPS"), ArtifactType::Image),
+            "The file is of the type image/vnd.adobe.photoshop, not an image (PNG, JPEG, WebP, GIF, BMP, TIFF, ICO, AVIF, HEIC or SVG)"
         );
         assert_eq!(
             message(b"abc", ArtifactType::Model).split(',').next(),

@@ -53,7 +53,8 @@ pub use provider_addresses::ProviderAddresses;
 pub use provider_url::ProviderUrl;
 pub use setting::{Fallback, Group, Kind, Setting, reference, reference_table};
 pub use value::{
-    AuthProvider, ClientMethod, LogFormat, Scopes, StorageUrl, TenantRegistration, TokenType,
+    AuthProvider, ClientMethod, FfmpegSetting, LogFormat, Scopes, StorageUrl, TenantRegistration,
+    TokenType,
 };
 
 /// A secret shorter than this could be found by trying (RFC 7518 section 3.2).
@@ -170,6 +171,8 @@ pub struct Config {
     pub signing_secret: Option<SecretString>,
     /// How long a storage link works.
     pub storage_link: Duration,
+    /// Where ffmpeg is.
+    pub ffmpeg: FfmpegSetting,
 
     /// Whether this process runs generations.
     pub worker_enabled: bool,
@@ -354,6 +357,7 @@ impl Config {
 
             signing_secret: reader.secret("signing_secret", LEAST_SECRET_BYTES)?,
             storage_link: seconds(reader, "storage_link_seconds")?,
+            ffmpeg: reader.value("ffmpeg")?,
 
             worker_enabled: reader.switch("worker_enabled")?,
             worker_concurrency: reader.number("worker_concurrency")?,

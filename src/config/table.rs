@@ -119,6 +119,8 @@ pub(super) const ROWS: &[Row] = &[
         "Secret that signs storage links and cursors, at least 32 bytes; servers that share a database need the same"),
     row(Storage, "STORAGE_LINK_SECONDS", Value("3600"), Number(60, WEEK),
         "How long a storage link works"),
+    row(Storage, "FFMPEG", Value("auto"), Text("auto, off, or the absolute path of ffmpeg with ffprobe beside it"),
+        "ffmpeg, which makes the pictures of videos and of some sounds and images; auto looks for it on the PATH at the start"),
     row(Worker, "WORKER_ENABLED", Value("true"), Switch,
         "Runs generations inside the server process"),
     row(Worker, "WORKER_CONCURRENCY", Value("4"), Number(1, 256),

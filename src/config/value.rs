@@ -158,6 +158,30 @@ impl FromStr for StorageUrl {
     }
 }
 
+/// Where ffmpeg and ffprobe are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FfmpegSetting {
+    /// On the PATH, if they are there.
+    Auto,
+    /// Nowhere: they are not used.
+    Off,
+    /// ffmpeg at this absolute path, ffprobe beside it.
+    At(PathBuf),
+}
+
+impl FromStr for FfmpegSetting {
+    type Err = NotAllowed;
+
+    fn from_str(text: &str) -> Result<Self, NotAllowed> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            path if Path::new(path).is_absolute() => Ok(Self::At(path.into())),
+            _ => Err(NotAllowed),
+        }
+    }
+}
+
 /// An address as browsers send it in `Origin` (RFC 6454 section 6.2); `*` may stand for the first
 /// label of its host.
 pub(super) fn origin(text: &str) -> Result<String, NotAllowed> {
@@ -244,6 +268,16 @@ mod tests {
         assert_eq!(directory("file://./store"), Ok(PathBuf::from("./store")));
         for wrong in ["s3://bucket", "file://", "file://host/path", "/srv", ""] {
             assert_eq!(directory(wrong), Err(NotAllowed), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ffmpeg_is_looked_for_switched_off_or_at_a_path() {
+        assert_eq!("auto".parse(), Ok(FfmpegSetting::Auto));
+        assert_eq!("off".parse(), Ok(FfmpegSetting::Off));
+        assert_eq!("/opt/ffmpeg".parse(), Ok(FfmpegSetting::At("/opt/ffmpeg".into())));
+        for wrong in ["ffmpeg", "./ffmpeg", "on"] {
+            assert_eq!(wrong.parse::<FfmpegSetting>(), Err(NotAllowed), "{wrong}");
         }
     }
 

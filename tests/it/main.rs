@@ -25,6 +25,7 @@ mod people;
 mod persisted;
 mod plans;
 mod platform;
+mod previews;
 mod projection;
 mod provider_adapters;
 mod providers;

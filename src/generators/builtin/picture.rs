@@ -111,9 +111,9 @@ fn too_large(name: &str) -> Failure {
 fn explain(error: &ImageError, name: &str) -> Failure {
     match error {
         ImageError::Limits(_) => too_large(name),
-        ImageError::Unsupported(_) => {
-            message(format!("{name} is of a kind that cannot be read: use PNG, JPEG, WebP or GIF"))
-        }
+        ImageError::Unsupported(_) => message(format!(
+            "{name} is of a kind that cannot be read: use PNG, JPEG, WebP, GIF, BMP or TIFF"
+        )),
         _ => message(format!("{name} cannot be read: the image is damaged or incomplete")),
     }
 }

@@ -1,13 +1,12 @@
 //! Small pictures of large ones, and the facts about an image, from bytes that nobody vouches for.
 
-use std::io::{BufRead, Cursor, Seek};
+use std::io::{BufRead, Seek};
 
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
 };
 
-/// The longest side of a thumbnail, in pixels.
-const THUMBNAIL_SIDE: u32 = 512;
+use super::thumbnail::{THUMBNAIL_SIDE, Thumbnail};
 
 /// The longest side of an image that is decoded, in pixels.
 const MAX_SIDE: u32 = 12_000;
@@ -20,35 +19,18 @@ const MAX_MEMORY_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What the header of an image says, after it was turned upright.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageFacts {
+pub(super) struct ImageFacts {
     /// In pixels.
-    pub width: u32,
+    pub(super) width: u32,
     /// In pixels.
-    pub height: u32,
-    /// `png`, `jpeg`, `webp` or `gif`.
-    pub format: &'static str,
-}
-
-/// A small picture. Its sides are at most 512 pixels, and never longer than the original's.
-#[derive(Clone, Debug)]
-pub struct Thumbnail {
-    /// The encoded picture, without any metadata of the original.
-    pub bytes: Vec<u8>,
-    /// Its media type.
-    pub content_type: &'static str,
-    /// Its file name extension, without a dot.
-    pub extension: &'static str,
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-    /// What it was made from.
-    pub original: ImageFacts,
+    pub(super) height: u32,
+    /// `png`, `jpeg`, and so on.
+    pub(super) format: &'static str,
 }
 
 /// Why there is no thumbnail. The messages are for the user.
 #[derive(Debug, thiserror::Error)]
-pub enum ThumbnailError {
+pub(super) enum ThumbnailError {
     /// It is no image of a format that can be drawn, or it is broken.
     #[error("The image cannot be read: it is damaged or of another format")]
     Unreadable(#[source] ImageError),
@@ -69,20 +51,13 @@ impl From<ImageError> for ThumbnailError {
     }
 }
 
-/// Draws the thumbnail of an image in memory. It blocks for up to some seconds and takes up to
-/// 256 MiB, so call it through `spawn_blocking`, few at a time.
+/// Draws the thumbnail of an image. It blocks for up to some seconds and takes up to 256 MiB.
 ///
 /// # Errors
 /// [`ThumbnailError`]; a decompression bomb is refused from its header, before any decoding.
-pub fn thumbnail(bytes: &[u8]) -> Result<Thumbnail, ThumbnailError> {
-    thumbnail_from(Cursor::new(bytes))
-}
-
-/// As [`thumbnail()`], from a file (in a `BufReader`).
-///
-/// # Errors
-/// As [`thumbnail()`].
-pub(super) fn thumbnail_from(source: impl BufRead + Seek) -> Result<Thumbnail, ThumbnailError> {
+pub(super) fn thumbnail(
+    source: impl BufRead + Seek,
+) -> Result<(Thumbnail, ImageFacts), ThumbnailError> {
     let (decoder, facts, orientation) = open(source)?;
     let image = DynamicImage::from_decoder(decoder)?;
     let mut small = if facts.width.max(facts.height) > THUMBNAIL_SIDE {
@@ -91,29 +66,14 @@ pub(super) fn thumbnail_from(source: impl BufRead + Seek) -> Result<Thumbnail, T
         image
     };
     small.apply_orientation(orientation);
-    // The encoder takes eight bits a channel.
-    let small: DynamicImage = if small.color().has_alpha() {
-        small.into_rgba8().into()
-    } else {
-        small.into_rgb8().into()
-    };
-    let mut bytes = Cursor::new(Vec::new());
-    small.write_to(&mut bytes, ImageFormat::WebP)?;
-    Ok(Thumbnail {
-        bytes: bytes.into_inner(),
-        content_type: "image/webp",
-        extension: "webp",
-        width: small.width(),
-        height: small.height(),
-        original: facts,
-    })
+    Ok((Thumbnail::encode(small)?, facts))
 }
 
 /// Reads the header of an image. Cheap, whatever the header claims.
 ///
 /// # Errors
 /// [`ThumbnailError`], also for an image that is too large to be decoded.
-pub fn image_facts(source: impl BufRead + Seek) -> Result<ImageFacts, ThumbnailError> {
+pub(super) fn image_facts(source: impl BufRead + Seek) -> Result<ImageFacts, ThumbnailError> {
     open(source).map(|(_, facts, _)| facts)
 }
 
@@ -157,6 +117,9 @@ fn format_name(format: ImageFormat) -> &'static str {
         ImageFormat::Jpeg => "jpeg",
         ImageFormat::WebP => "webp",
         ImageFormat::Gif => "gif",
+        ImageFormat::Bmp => "bmp",
+        ImageFormat::Tiff => "tiff",
+        ImageFormat::Ico => "ico",
         _ => "unknown",
     }
 }
@@ -164,26 +127,27 @@ fn format_name(format: ImageFormat) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Rgb, RgbImage, Rgba, RgbaImage};
+    use image::{ImageEncoder, Rgb, RgbImage, Rgba, RgbaImage};
     use rstest::rstest;
+    use std::io::Cursor;
 
     const RED: Rgb<u8> = Rgb([255, 0, 0]);
     const BLUE: Rgb<u8> = Rgb([0, 0, 255]);
 
+    fn thumbnail(bytes: &[u8]) -> Result<(Thumbnail, ImageFacts), ThumbnailError> {
+        super::thumbnail(Cursor::new(bytes))
+    }
+
     /// Red on the left, blue on the right.
     fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
         let image = RgbImage::from_fn(width, height, |x, _| if x < width / 2 { RED } else { BLUE });
+        let mut image = DynamicImage::from(image);
+        if format == ImageFormat::Ico {
+            image = image.into_rgba8().into();
+        }
         let mut bytes = Cursor::new(Vec::new());
         image.write_to(&mut bytes, format).expect("encoded");
         bytes.into_inner()
-    }
-
-    /// A JPEG with an EXIF block that holds nothing but the orientation.
-    fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
-        let mut exif =
-            b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
-        exif.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0]);
-        [&jpeg[..2], &exif, &jpeg[2..]].concat()
     }
 
     /// The header of a PNG of this size with almost nothing behind it.
@@ -212,9 +176,10 @@ mod tests {
     #[case(512, 512, 512, 512)]
     #[case(1, 1, 1, 1)]
     fn sides(#[case] width: u32, #[case] height: u32, #[case] small: u32, #[case] low: u32) {
-        let thumbnail = thumbnail(&picture(width, height, ImageFormat::Png)).expect("a thumbnail");
+        let (thumbnail, facts) =
+            thumbnail(&picture(width, height, ImageFormat::Png)).expect("a thumbnail");
         assert_eq!((thumbnail.width, thumbnail.height), (small, low));
-        assert_eq!(thumbnail.original, ImageFacts { width, height, format: "png" });
+        assert_eq!(facts, ImageFacts { width, height, format: "png" });
         let drawn = image::load_from_memory(&thumbnail.bytes).expect("a picture");
         assert_eq!((drawn.width(), drawn.height()), (small, low));
     }
@@ -224,9 +189,13 @@ mod tests {
     #[case(ImageFormat::Jpeg, "jpeg")]
     #[case(ImageFormat::WebP, "webp")]
     #[case(ImageFormat::Gif, "gif")]
+    #[case(ImageFormat::Bmp, "bmp")]
+    #[case(ImageFormat::Tiff, "tiff")]
+    #[case(ImageFormat::Ico, "ico")]
     fn formats(#[case] format: ImageFormat, #[case] name: &str) {
-        let thumbnail = thumbnail(&picture(600, 600, format)).expect("a thumbnail");
-        assert_eq!(thumbnail.original.format, name);
+        let (thumbnail, facts) = thumbnail(&picture(256, 128, format)).expect("a thumbnail");
+        assert_eq!(facts, ImageFacts { width: 256, height: 128, format: facts.format });
+        assert_eq!(facts.format, name);
         assert!(thumbnail.bytes.starts_with(b"RIFF"));
     }
 
@@ -236,20 +205,74 @@ mod tests {
         let deep: DynamicImage = DynamicImage::from(clear).into_rgba16().into();
         let mut bytes = Cursor::new(Vec::new());
         deep.write_to(&mut bytes, ImageFormat::Png).expect("encoded");
-        let thumbnail = thumbnail(bytes.get_ref()).expect("a thumbnail");
+        let (thumbnail, _) = thumbnail(bytes.get_ref()).expect("a thumbnail");
         let drawn = image::load_from_memory(&thumbnail.bytes).expect("a picture").into_rgba8();
         assert_eq!(drawn.get_pixel(0, 0)[3], 0);
     }
 
-    #[test]
-    fn a_photograph_is_turned_upright() {
-        let jpeg = turned(&picture(800, 400, ImageFormat::Jpeg), 6);
-        let thumbnail = thumbnail(&jpeg).expect("a thumbnail");
-        assert_eq!((thumbnail.width, thumbnail.height), (256, 512));
-        assert_eq!((thumbnail.original.width, thumbnail.original.height), (400, 800));
+    /// EXIF with the orientation "turned to the left" and a text where a camera writes its place.
+    fn exif() -> Vec<u8> {
+        let mut exif = b"MM\0*\0\0\0\x08\0\x02\x01\x12\0\x03\0\0\0\x01\0\x06\0\0".to_vec();
+        exif.extend_from_slice(b"\x01\x0e\0\x02\0\0\0\x10\0\0\0\x26\0\0\0\0SECRET LATITUDE\0");
+        exif
+    }
+
+    /// A TIFF of grey pixels, dark on the left, with this orientation.
+    fn turned_tiff(width: u16, height: u16, orientation: u16) -> Vec<u8> {
+        let pixels = u32::from(width) * u32::from(height);
+        let entries = [
+            (256, 3, u32::from(width)),
+            (257, 3, u32::from(height)),
+            (258, 3, 8),
+            (259, 3, 1),
+            (262, 3, 1),
+            (273, 4, 122),
+            (274, 3, u32::from(orientation)),
+            (278, 3, u32::from(height)),
+            (279, 4, pixels),
+        ];
+        let mut tiff = b"II*\0\x08\0\0\0\x09\0".to_vec();
+        for (tag, kind, value) in entries {
+            let (tag, kind): (u16, u16) = (tag, kind);
+            tiff.extend(tag.to_le_bytes());
+            tiff.extend(kind.to_le_bytes());
+            tiff.extend(1_u32.to_le_bytes());
+            tiff.extend(value.to_le_bytes());
+        }
+        tiff.extend([0; 4]);
+        tiff.extend((0..pixels).map(|at| if at % u32::from(width) < 20 { 0 } else { 255 }));
+        tiff
+    }
+
+    fn is_upright(turned: &[u8], name: &str) {
+        let (thumbnail, facts) = thumbnail(turned).expect("a thumbnail");
+        assert_eq!((thumbnail.width, thumbnail.height), (20, 40), "{name}");
+        assert_eq!((facts.width, facts.height), (20, 40), "{name}");
         let drawn = image::load_from_memory(&thumbnail.bytes).expect("a picture").into_rgb8();
-        assert!(drawn.get_pixel(128, 10)[0] > 200, "what was left is on top");
-        assert!(drawn.get_pixel(128, 500)[2] > 200, "what was right is below");
+        let (top, bottom) = (drawn.get_pixel(10, 2), drawn.get_pixel(10, 37));
+        assert!(top[2] < 60 && bottom[2] > 190, "{name}: what was left is on top");
+        let secret = thumbnail.bytes.windows(6).any(|bytes| bytes == b"SECRET");
+        assert!(!secret && !thumbnail.bytes.windows(4).any(|bytes| bytes == b"EXIF"), "{name}");
+    }
+
+    #[test]
+    fn a_photograph_is_turned_upright_and_keeps_its_secrets() {
+        let image = RgbImage::from_fn(40, 20, |x, _| if x < 20 { RED } else { BLUE });
+        let (mut png, mut jpeg, mut webp) = (Vec::new(), Vec::new(), Vec::new());
+        let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
+        encoder.set_exif_metadata(exif()).expect("EXIF");
+        image.write_with_encoder(encoder).expect("encoded");
+        let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+        encoder.set_exif_metadata(exif()).expect("EXIF");
+        image.write_with_encoder(encoder).expect("encoded");
+        let mut encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut webp);
+        encoder.set_exif_metadata(exif()).expect("EXIF");
+        image.write_with_encoder(encoder).expect("encoded");
+        for (bytes, name) in [(png, "png"), (jpeg, "jpeg"), (webp, "webp")] {
+            assert!(bytes.windows(6).any(|part| part == b"SECRET"), "{name} has a secret");
+            is_upright(&bytes, name);
+        }
+        is_upright(&turned_tiff(40, 20, 6), "tiff");
     }
 
     #[rstest]
@@ -261,6 +284,46 @@ mod tests {
         let bomb = bomb(width, height);
         assert!(matches!(thumbnail(&bomb), Err(ThumbnailError::TooLarge)));
         assert!(matches!(image_facts(Cursor::new(&bomb)), Err(ThumbnailError::TooLarge)));
+    }
+
+    /// Headers of a few bytes that claim hundreds of millions of pixels, or a part of a bomb.
+    #[test]
+    fn bombs_of_all_formats_are_refused() {
+        let mut bmp = picture(1, 1, ImageFormat::Bmp);
+        bmp[18..22].copy_from_slice(&30_000_u32.to_le_bytes());
+        bmp[22..26].copy_from_slice(&30_000_u32.to_le_bytes());
+        let mut gif = picture(1, 1, ImageFormat::Gif);
+        gif[6..10].fill(0xff);
+        // Behind the signature are width and height, less one, of fourteen bits each.
+        let webp =
+            b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f\xfe\xbf\xff\x0f\0\0\0\0\0\0\0\0\0".to_vec();
+        let tiff = turned_tiff(40_000, 2, 1);
+        for (bytes, name) in [(bmp, "bmp"), (gif, "gif"), (webp, "webp"), (tiff, "tiff")] {
+            let refused = thumbnail(&bytes).map(|(_, facts)| facts);
+            assert!(matches!(refused, Err(ThumbnailError::TooLarge)), "{name}: {refused:?}");
+        }
+    }
+
+    /// 300 MiB of nothing in a chunk beside the picture, compressed to a thousandth: more than what a
+    /// picture may take, and the picture can be seen all the same.
+    #[test]
+    fn a_bomb_beside_the_picture_is_left_aside() {
+        let mut nothing = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        for _ in 0..300 {
+            std::io::Write::write_all(&mut nothing, &vec![0; 1 << 20]).expect("packed");
+        }
+        let packed = nothing.finish().expect("packed");
+        for name in [b"iCCP", b"zTXt"] {
+            let mut chunk = name.to_vec();
+            chunk.extend(b"name\0\0");
+            chunk.extend(&packed);
+            let length = u32::try_from(chunk.len() - 4).expect("short").to_be_bytes();
+            let crc = crc32fast::hash(&chunk).to_be_bytes();
+            let png = picture(8, 8, ImageFormat::Png);
+            let bomb = [&png[..33], &length, &chunk, &crc, &png[33..]].concat();
+            let (thumbnail, _) = thumbnail(&bomb).expect("a thumbnail");
+            assert_eq!((thumbnail.width, thumbnail.height), (8, 8));
+        }
     }
 
     #[test]
