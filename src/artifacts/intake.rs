@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use tokio::{io::AsyncWriteExt, sync::Semaphore};
 
 use super::{
-    ArtifactStore, Fetcher, Links, MediaScanner, MediaType, ScannedMedia, StorageKey,
+    ArtifactStores, ChosenStore, Fetcher, Links, Location, MediaScanner, MediaType, ScannedMedia, StorageKey,
     thumbnail::{Thumbnail, thumbnail_from},
 };
 use crate::{
@@ -26,7 +26,7 @@ const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where artifacts are kept and how they come in. Cheap to clone.
 #[derive(Clone)]
 pub struct Artifacts {
-    store: ArtifactStore,
+    stores: ArtifactStores,
     links: Links,
     fetcher: Fetcher,
     staging: PathBuf,
@@ -64,17 +64,17 @@ pub struct Place {
 }
 
 impl Artifacts {
-    /// Keeps files in `store` and stages uploads in the folder `staging`.
+    /// Keeps files in `stores` and stages uploads in the folder `staging`.
     #[must_use]
     pub fn new(
-        store: ArtifactStore,
+        stores: ArtifactStores,
         links: Links,
         fetcher: Fetcher,
         staging: PathBuf,
         max_upload_bytes: u64,
     ) -> Self {
         let thumbnails = Arc::new(Semaphore::new(CONCURRENT_THUMBNAILS));
-        Self { store, links, fetcher, staging, max_upload_bytes, thumbnails }
+        Self { stores, links, fetcher, staging, max_upload_bytes, thumbnails }
     }
 
     /// Makes and checks links.
@@ -85,8 +85,8 @@ impl Artifacts {
 
     /// The files themselves.
     #[must_use]
-    pub fn store(&self) -> &ArtifactStore {
-        &self.store
+    pub fn stores(&self) -> &ArtifactStores {
+        &self.stores
     }
 
     /// Streams an upload to disk; never more than a chunk of it is in memory.
@@ -144,10 +144,11 @@ impl Artifacts {
             .accept_as(artifact_type)
             .map_err(|mismatch| Error::UnsupportedMedia(mismatch.to_string()))?;
         let key = place.key("artifact", media.extension)?;
-        self.store.put_file(&key, incoming.file.path()).await?;
+        let store = self.stores.choose(place.tenant, artifact_type).await?;
+        store.put_file(&key, incoming.file.path()).await?;
         let path = incoming.file.path().to_owned();
         let picture = self.thumbnail(media, move || std::fs::File::open(path)).await;
-        self.stored(place, &key, media.content_type, incoming.length, picture).await
+        self.stored(&store, place, &key, media.content_type, incoming.length, picture).await
     }
 
     /// Stores what a generator made.
@@ -164,14 +165,16 @@ impl Artifacts {
             Error::UnsupportedMedia(format!("The generator made something else: {mismatch}"))
         })?;
         let key = place.key("artifact", media.extension)?;
-        self.store.put_bytes(&key, bytes.clone()).await?;
+        let store = self.stores.choose(place.tenant, artifact_type).await?;
+        store.put_bytes(&key, bytes.clone()).await?;
         let length = bytes.len() as u64;
         let picture = self.thumbnail(media, move || Ok(std::io::Cursor::new(bytes))).await;
-        self.stored(place, &key, media.content_type, length, picture).await
+        self.stored(&store, place, &key, media.content_type, length, picture).await
     }
 
     async fn stored(
         &self,
+        store: &ChosenStore,
         place: Place,
         key: &StorageKey,
         content_type: &str,
@@ -186,10 +189,10 @@ impl Artifacts {
             facts.insert("width".to_owned(), Value::from(picture.original.width));
             facts.insert("height".to_owned(), Value::from(picture.original.height));
             let key = place.key("thumbnail", picture.extension)?;
-            self.store.put_bytes(&key, Bytes::from(picture.bytes)).await?;
-            thumbnail_url = Some(Links::stored(&key));
+            store.put_bytes(&key, Bytes::from(picture.bytes)).await?;
+            thumbnail_url = Some(store.stored(&key));
         }
-        Ok(StoredArtifact { storage_url: Links::stored(key), thumbnail_url, facts })
+        Ok(StoredArtifact { storage_url: store.stored(key), thumbnail_url, facts })
     }
 
     /// Reads an artifact that a row names, at most `max` bytes of it: from our store, or by URL where
@@ -198,8 +201,8 @@ impl Artifacts {
     /// # Errors
     /// When it cannot be read or is longer.
     pub async fn read(&self, stored: &str, max: u64) -> Result<Bytes> {
-        if let Some(key) = Links::key_of(stored) {
-            return Ok(self.store.read_all(&key, max).await?);
+        if let Some(location) = Location::from_stored(stored) {
+            return Ok(self.stores.of(&location)?.read_all(location.key(), max).await?);
         }
         let incoming = self.fetch(stored, "url").await?;
         if incoming.length > max {
@@ -233,14 +236,14 @@ impl Artifacts {
     /// already and the files can no longer be reached.
     pub async fn delete_generation(&self, place: Place) {
         let Place { tenant, board, generation } = place;
-        if let Err(error) = self.store.delete_generation(tenant, board, generation).await {
+        if let Err(error) = self.stores.delete_generation(tenant, board, generation).await {
             tracing::warn!(%error, %generation, "files of a deleted generation stay behind");
         }
     }
 
     /// Deletes the files of a board whose row is gone, likewise.
     pub async fn delete_board(&self, tenant: TenantId, board: BoardId) {
-        if let Err(error) = self.store.delete_board(tenant, board).await {
+        if let Err(error) = self.stores.delete_board(tenant, board).await {
             tracing::warn!(%error, %board, "files of a deleted board stay behind");
         }
     }

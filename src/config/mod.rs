@@ -3,6 +3,7 @@
 
 mod algorithm;
 mod check;
+mod cloud_variables;
 mod database_url;
 mod error;
 mod issuer;
@@ -12,6 +13,8 @@ mod layers;
 mod provider_url;
 mod reader;
 mod setting;
+mod storage_rules;
+mod storage_url;
 mod table;
 mod value;
 
@@ -38,6 +41,7 @@ use crate::domain::email_domain;
 pub(crate) use algorithm::KeyShape;
 
 pub use algorithm::JwtAlgorithm;
+pub use cloud_variables::CloudVariables;
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
 pub use issuer::TrustedIssuer;
@@ -45,9 +49,9 @@ pub use key::{JwtKey, JwtKeyError};
 pub use layers::Flags;
 pub use provider_url::ProviderUrl;
 pub use setting::{Fallback, Group, Kind, Setting, reference, reference_table};
-pub use value::{
-    AuthProvider, ClientMethod, LogFormat, Scopes, StorageUrl, TenantRegistration, TokenType,
-};
+pub use storage_rules::{NamedStore, RuleTenant, StorageRule, StoreName};
+pub use storage_url::{BucketUrl, Cloud, StorageUrl};
+pub use value::{AuthProvider, ClientMethod, LogFormat, Scopes, TenantRegistration, TokenType};
 
 /// A secret shorter than this could be found by trying (RFC 7518 section 3.2).
 const LEAST_SECRET_BYTES: usize = 32;
@@ -158,6 +162,16 @@ pub struct Config {
 
     /// Where artifacts are kept.
     pub storage_url: StorageUrl,
+    /// Stores beside that one.
+    pub stores: Vec<NamedStore>,
+    /// Which files go into them; the first that fits counts.
+    pub storage_rules: Vec<StorageRule>,
+    /// Where a server that speaks the protocol of S3 is, instead of Amazon's.
+    pub storage_endpoint: Option<String>,
+    /// Whether links lead on to the store where it can sign addresses.
+    pub storage_redirect: bool,
+    /// The usual variables of the clouds, with their credentials.
+    pub cloud_variables: CloudVariables,
     /// The secret that signs storage links and cursors, 32 bytes or more. Without one, a random key is kept in
     /// [`Config::signing_key_file`].
     pub signing_secret: Option<SecretString>,
@@ -237,9 +251,11 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
         directory: &Path,
     ) -> Result<Loaded, ConfigError> {
-        let Layers { figment, file, mut warnings } = Layers::gather(flags, environment, directory)?;
+        let Layers { figment, file, mut warnings, cloud_variables } =
+            Layers::gather(flags, environment, directory)?;
         let reader = Reader { figment: &figment };
-        let config = Self::read(&reader)?;
+        let config = Self { cloud_variables, ..Self::read(&reader)? };
+        check::storage(&config, &reader)?;
         if purpose == Purpose::Serve {
             check::may_serve(&config, &reader)?;
             warnings.extend(check::warnings(&config));
@@ -325,6 +341,11 @@ impl Config {
             tenant_registration_max: reader.number("tenant_registration_max")?,
             tenant_domain: reader.optional("tenant_domain", value::domain)?,
 
+            stores: reader.list("stores", str::parse)?,
+            storage_rules: reader.list("storage_rules", str::parse)?,
+            storage_endpoint: reader.optional("storage_endpoint", value::base_url)?,
+            storage_redirect: reader.switch("storage_redirect")?,
+            cloud_variables: CloudVariables::default(),
             signing_secret: reader.secret("signing_secret", LEAST_SECRET_BYTES)?,
             storage_link: seconds(reader, "storage_link_seconds")?,
 
@@ -429,12 +450,12 @@ impl Config {
     }
 }
 
-/// The variables of this process that are meant for the server.
+/// The variables of this process that are meant for the server or for its clouds.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os()
         .map(move |(name, value)| (text(name), text(value)))
-        .filter(|(name, _)| name.starts_with(setting::PREFIX))
+        .filter(|(name, _)| name.starts_with(setting::PREFIX) || CloudVariables::holds(name))
 }
 
 /// A request costs the database about as much as it costs the server, so that each gets half of the cores

@@ -9,6 +9,7 @@ mod connect;
 mod ending;
 mod entity;
 mod events;
+mod file_rows;
 mod generations;
 mod invitations;
 mod joining;
@@ -58,6 +59,7 @@ pub use audit::{AuditFilter, AuditRecord, AuditStore};
 pub use board_contents::{BoardContents, ContentsAsked, GenerationsOnPage};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
+pub use file_rows::{FileRow, FileRows};
 pub use events::{Event, Events, SessionChange, Subject};
 pub use generations::{
     AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationParts,
@@ -131,6 +133,12 @@ impl Store {
     #[must_use]
     pub fn worker(&self) -> WorkerStore<'_> {
         WorkerStore::new(self)
+    }
+
+    /// Which files the rows name.
+    #[must_use]
+    pub fn file_rows(&self) -> FileRows<'_> {
+        FileRows::new(self)
     }
 
     /// What the audit log writes and exports, and what ends it.

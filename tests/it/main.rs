@@ -21,6 +21,7 @@ mod lists;
 mod live;
 mod masking;
 mod migrations;
+mod object_stores;
 mod people;
 mod persisted;
 mod plans;
