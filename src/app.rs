@@ -98,7 +98,11 @@ pub enum StartError {
 
 /// The setting that says where a store is.
 fn place_of(store: &StoreName) -> String {
-    if store.is_main() { "BOARDS_STORAGE_URL".to_owned() } else { format!("{store} in BOARDS_STORES") }
+    if store.is_main() {
+        "BOARDS_STORAGE_URL".to_owned()
+    } else {
+        format!("{store} in BOARDS_STORES")
+    }
 }
 
 impl From<Error> for StartError {
@@ -464,7 +468,8 @@ pub fn open_files(config: &Config) -> Result<ArtifactStores, StartError> {
             .map_err(|cause| StartError::Storage { store: name.clone(), cause })
     };
     let main = open(&StoreName::main(), &config.storage_url)?;
-    let named = config.stores.iter().map(|named| Ok((named.name.clone(), open(&named.name, &named.url)?)));
+    let named =
+        config.stores.iter().map(|named| Ok((named.name.clone(), open(&named.name, &named.url)?)));
     let named = named.collect::<Result<Vec<_>, StartError>>()?;
     Ok(ArtifactStores::new(main).with(named, config.storage_rules.clone()))
 }

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_graphql::Request;
 use boards::{
-    artifacts::{ArtifactStore, ArtifactStores, Artifacts, FetchLimits, Fetcher, LinkSigner, Links},
+    artifacts::{
+        ArtifactStore, ArtifactStores, Artifacts, FetchLimits, Fetcher, LinkSigner, Links,
+    },
     audit::AuditLog,
     domain::CursorKey,
     error::Error,

@@ -17,7 +17,7 @@ use crate::config::{BucketUrl, Cloud, CloudVariables};
 /// How long a cloud may take to be connected to.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a cloud may be silent. Nothing bounds the whole of a request: a long file takes long.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often what may pass is tried again, and how long all of that may take.
 const RETRIES: usize = 4;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,13 +44,6 @@ pub(super) struct OpenBucket {
 }
 
 impl CloudAccess {
-    fn client(&self) -> ClientOptions {
-        ClientOptions::new()
-            .with_timeout_disabled()
-            .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_read_timeout(READ_TIMEOUT)
-    }
-
     fn retry(&self) -> RetryConfig {
         let max_retries = if self.at_once { 0 } else { RETRIES };
         RetryConfig { max_retries, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
@@ -76,7 +69,7 @@ impl CloudAccess {
 
     fn s3(&self, bucket: &BucketUrl) -> object_store::Result<Opened> {
         let mut builder =
-            AmazonS3Builder::new().with_client_options(self.client()).with_retry(self.retry());
+            AmazonS3Builder::new().with_client_options(client()).with_retry(self.retry());
         for (name, value) in self.variables.starting_with("AWS_") {
             if let Ok(key) = name.to_ascii_lowercase().parse() {
                 builder = builder.with_config(key, value);
@@ -104,9 +97,8 @@ impl CloudAccess {
     }
 
     fn google(&self, bucket: &BucketUrl) -> object_store::Result<Opened> {
-        let mut builder = GoogleCloudStorageBuilder::new()
-            .with_client_options(self.client())
-            .with_retry(self.retry());
+        let mut builder =
+            GoogleCloudStorageBuilder::new().with_client_options(client()).with_retry(self.retry());
         let alone = self.variables.starting_with("SERVICE_ACCOUNT");
         let named = alone.map(|(_, path)| ("google_service_account", path));
         for (name, value) in named.chain(self.variables.starting_with("GOOGLE_")) {
@@ -121,9 +113,8 @@ impl CloudAccess {
     }
 
     fn azure(&self, bucket: &BucketUrl) -> object_store::Result<Opened> {
-        let mut builder = MicrosoftAzureBuilder::new()
-            .with_client_options(self.client())
-            .with_retry(self.retry());
+        let mut builder =
+            MicrosoftAzureBuilder::new().with_client_options(client()).with_retry(self.retry());
         for (name, value) in self.variables.starting_with("AZURE_") {
             if let Ok(key) = name.to_ascii_lowercase().parse() {
                 builder = builder.with_config(key, value);
@@ -144,13 +135,22 @@ impl CloudAccess {
     }
 }
 
+fn client() -> ClientOptions {
+    ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(READ_TIMEOUT)
+}
+
 type Opened = (Arc<dyn ObjectStore>, Option<Presigner>);
 
 /// Whether there is a service account's private key. Any other identity of Google's has each
 /// signature made by a request.
 fn has_google_key(builder: &GoogleCloudStorageBuilder) -> bool {
     let set = |key| builder.get_config_value(&key);
-    if set(GoogleConfigKey::ServiceAccount).or_else(|| set(GoogleConfigKey::ServiceAccountKey)).is_some()
+    if set(GoogleConfigKey::ServiceAccount)
+        .or_else(|| set(GoogleConfigKey::ServiceAccountKey))
+        .is_some()
     {
         return true;
     }
@@ -163,19 +163,33 @@ fn has_google_key(builder: &GoogleCloudStorageBuilder) -> bool {
 /// What is wrong, and where to put it right.
 pub(super) fn unusable(bucket: &BucketUrl, error: &object_store::Error) -> StoreError {
     let variables = match bucket.cloud() {
-        Cloud::S3 => "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and BOARDS_STORAGE_ENDPOINT",
+        Cloud::S3 => {
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and BOARDS_STORAGE_ENDPOINT"
+        }
         Cloud::Google => "GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS",
         Cloud::Azure => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     };
-    let problem = match error {
-        object_store::Error::PermissionDenied { .. }
-        | object_store::Error::Unauthenticated { .. } => {
-            "the credentials are missing, wrong or may not write there".to_owned()
-        }
-        object_store::Error::NotFound { .. } => "there is no such bucket".to_owned(),
-        other => without_secrets(&other.to_string()),
-    };
+    let problem = problem(error);
     StoreError::Location(format!("{bucket}: {problem}; check the address and {variables}"))
+}
+
+fn problem(error: &object_store::Error) -> String {
+    const REFUSED: &str = "the credentials are missing or wrong, or may not list and write there";
+    const UNKNOWN: &str = "there is no such bucket";
+    match error {
+        object_store::Error::PermissionDenied { .. }
+        | object_store::Error::Unauthenticated { .. } => REFUSED.to_owned(),
+        object_store::Error::NotFound { .. } => UNKNOWN.to_owned(),
+        other => {
+            // A failed listing has no kind of its own in the crate.
+            let text = without_secrets(&other.to_string());
+            match text.split_once("status code: ").map(|(_, status)| status.get(..3)) {
+                Some(Some("401" | "403")) => REFUSED.to_owned(),
+                Some(Some("404")) => UNKNOWN.to_owned(),
+                _ => text,
+            }
+        }
+    }
 }
 
 /// The beginning of a message, without the documents that clouds answer with and without the queries
@@ -306,8 +320,8 @@ mod tests {
             ("SERVICE_ACCOUNT", file),
         ] {
             let store = open("gs://boards/files", &access(&[variable])).expect("a store");
-            let film = hand_out("video/mp4", true);
-            let url = signed(&store, &key, &film).await.expect("an address");
+            let video = hand_out("video/mp4", true);
+            let url = signed(&store, &key, &video).await.expect("an address");
             assert_eq!(url.host_str(), Some("storage.googleapis.com"));
             assert_eq!(url.path(), format!("/boards/files/{key}"));
             assert_eq!(parameter(&url, "X-Goog-Expires").as_deref(), Some("1234"));

@@ -9,7 +9,8 @@ use tempfile::NamedTempFile;
 use tokio::{io::AsyncWriteExt, sync::Semaphore};
 
 use super::{
-    ArtifactStores, ChosenStore, Fetcher, Links, Location, MediaScanner, MediaType, ScannedMedia, StorageKey,
+    ArtifactStores, ChosenStore, Fetcher, Links, Location, MediaScanner, MediaType, ScannedMedia,
+    StorageKey,
     thumbnail::{Thumbnail, thumbnail_from},
 };
 use crate::{

@@ -70,7 +70,11 @@ pub(super) fn split(stored: &str) -> Option<(Option<&str>, &str)> {
 impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { store, key } = self;
-        if store.is_main() { write!(formatter, "{key}") } else { write!(formatter, "{store}/{key}") }
+        if store.is_main() {
+            write!(formatter, "{key}")
+        } else {
+            write!(formatter, "{store}/{key}")
+        }
     }
 }
 

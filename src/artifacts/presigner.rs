@@ -81,11 +81,13 @@ mod tests {
 
     #[test]
     fn what_could_run_is_not_inert() {
-        for inert in ["image/png", "image/avif", "video/mp4", "audio/ogg", "application/octet-stream"]
+        for inert in
+            ["image/png", "image/avif", "video/mp4", "audio/ogg", "application/octet-stream"]
         {
             assert!(is_inert(inert), "{inert}");
         }
-        for other in ["image/svg+xml", "text/plain; charset=utf-8", "text/html", "application/pdf", ""]
+        for other in
+            ["image/svg+xml", "text/plain; charset=utf-8", "text/html", "application/pdf", ""]
         {
             assert!(!is_inert(other), "{other}");
         }

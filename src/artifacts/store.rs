@@ -138,7 +138,12 @@ pub struct ArtifactStore {
 enum Kind {
     /// The folder, which takes no attributes and keeps what the cloud would not.
     Folder(PathBuf),
-    Bucket { url: BucketUrl, prefix: Path, presigner: Option<Presigner>, access: CloudAccess },
+    Bucket {
+        url: BucketUrl,
+        prefix: Path,
+        presigner: Option<Presigner>,
+        access: CloudAccess,
+    },
 }
 
 /// A file as a listing shows it.
@@ -192,7 +197,7 @@ impl ArtifactStore {
         Ok(Self { objects: Arc::new(objects), kind: Kind::Folder(folder) })
     }
 
-    /// Stores, reads and deletes a file in a bucket, so that a wrong address or key shows before the
+    /// Lists, stores, reads and deletes in a bucket, so that a wrong address or key shows before the
     /// first upload. A folder has shown it when it was opened.
     ///
     /// # Errors
@@ -203,19 +208,17 @@ impl ArtifactStore {
         // Processes that start together must not be in each other's way.
         let path = Path::from(format!("{TRIAL}{}", uuid::Uuid::new_v4()));
         let trial = async {
+            // Deletions need the right to list; and some servers make a bucket by what is put there.
+            objects.list(Some(&path)).next().await.transpose()?;
             objects.put(&path, PutPayload::from_static(b"boards")).await?;
             objects.get(&path).await?.bytes().await?;
             objects.delete(&path).await
         };
-        match tokio::time::timeout(TRIAL_TIMEOUT, trial).await {
-            Ok(tried) => tried.map_err(|error| unusable(url, &error)),
-            Err(_) => {
-                let seconds = TRIAL_TIMEOUT.as_secs();
-                let silence = io::Error::other(format!("no answer within {seconds} seconds"));
-                let source = Box::new(silence);
-                Err(unusable(url, &object_store::Error::Generic { store: "bucket", source }))
-            }
-        }
+        let tried = tokio::time::timeout(TRIAL_TIMEOUT, trial).await.unwrap_or_else(|_| {
+            let silence = format!("it did not answer within {} seconds", TRIAL_TIMEOUT.as_secs());
+            Err(object_store::Error::Generic { store: "bucket", source: silence.into() })
+        });
+        tried.map_err(|error| unusable(url, &error))
     }
 
     /// Stores `bytes`, in place of what was there. Nobody sees a part of them.
@@ -227,7 +230,8 @@ impl ArtifactStore {
         if length <= PART_BYTES {
             return self.put_whole(key, bytes.into()).await;
         }
-        let chunks = std::iter::successors(Some(bytes), |rest| Some(rest.slice(rest.len().min(CHUNK)..)));
+        let chunks =
+            std::iter::successors(Some(bytes), |rest| Some(rest.slice(rest.len().min(CHUNK)..)));
         let chunks = chunks.take_while(|rest| !rest.is_empty());
         let chunks = chunks.map(|rest| Ok(rest.slice(..rest.len().min(CHUNK))));
         self.put_parts(key, length, stream::iter(chunks)).await
@@ -347,7 +351,8 @@ impl ArtifactStore {
             Ok(()) | Err(StoreError::NotFound) => {}
             Err(error) => return Err(error),
         }
-        if let (Kind::Folder(folder), Some(below)) = (&self.kind, FilePath::new(&file.name).parent())
+        if let (Kind::Folder(folder), Some(below)) =
+            (&self.kind, FilePath::new(&file.name).parent())
         {
             // A folder that still holds files stays, and one that goes is made anew when needed.
             let _ = tokio::fs::remove_dir(folder.join(below)).await;

@@ -90,7 +90,8 @@ impl ArtifactStores {
     /// When a rule names a tenant by slug and the database does not answer.
     pub async fn choose(&self, tenant: TenantId, kind: ArtifactType) -> Result<ChosenStore> {
         let mut slug = None;
-        for rule in self.rules.iter().filter(|rule| rule.artifact_type.is_none_or(|of| of == kind)) {
+        for rule in self.rules.iter().filter(|rule| rule.artifact_type.is_none_or(|of| of == kind))
+        {
             let fits = match &rule.tenant {
                 None => true,
                 Some(RuleTenant::Id(id)) => *id == tenant,
@@ -210,9 +211,8 @@ mod tests {
     }
 
     fn stores(folder: &TempDir, rules: &[&str]) -> ArtifactStores {
-        let store = |name: &str| {
-            ArtifactStore::open_folder(&folder.path().join(name)).expect("a store")
-        };
+        let store =
+            |name: &str| ArtifactStore::open_folder(&folder.path().join(name)).expect("a store");
         let named = ["a", "b"].map(|name| (name.parse().expect("a name"), store(name)));
         let rules = rules.iter().map(|rule| rule.parse().expect("a rule")).collect();
         ArtifactStores::new(store("main")).with(named.to_vec(), rules)

@@ -16,8 +16,7 @@ use crate::{
 /// Prints what does not fit together, and at the end how much of it there is. Fails when something
 /// is left to do, as `boards schema --check` does.
 pub(super) async fn gc(config: Config, arguments: &StorageGcArgs) -> Result<(), Failure> {
-    // A server on SQLite would be in the way of this one's writes to the file's lock, and it of the
-    // server's files: rows and files are compared beside each other only on PostgreSQL.
+    // With SQLite, database and files are one process's alone.
     let _lock = if arguments.delete { lock_out_servers(&config)? } else { None };
     let store = open_store(&config).await?;
     let files = open_files(&config)?;
@@ -107,7 +106,9 @@ fn what_is_left(tally: &Tally) -> Result<(), Failure> {
     match (files, tally.rows_without_files) {
         (0, 0) => Ok(()),
         (0, rows) => Err(Failure::new(format!("{rows} rows name files that are not there"))),
-        (files, 0) => Err(Failure::new(format!("{files} files have no row; --delete deletes them"))),
+        (files, 0) => {
+            Err(Failure::new(format!("{files} files have no row; --delete deletes them")))
+        }
         (files, rows) => Err(Failure::new(format!(
             "{files} files have no row (--delete deletes them), and {rows} rows name files that are \
              not there"

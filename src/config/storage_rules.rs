@@ -111,7 +111,7 @@ impl FromStr for StorageRule {
                 None => (Some(rest), None),
             },
         };
-        let artifact_type = kind.map(|kind| kind.parse().map_err(|_| NotAllowed)).transpose()?;
+        let artifact_type = kind.map(|kind| kind.parse().map_err(|()| NotAllowed)).transpose()?;
         Ok(Self { tenant: tenant.map(rule_tenant).transpose()?, artifact_type, store })
     }
 }
@@ -187,7 +187,8 @@ mod tests {
             let store = "videos".parse().expect("a name");
             assert_eq!(rule(&text), Ok(StorageRule { tenant, artifact_type, store }), "{text}");
         }
-        for wrong in ["", "video", "=videos", "film=videos", "tenant:=a", "tenant:A=a", "video=s3://a"]
+        for wrong in
+            ["", "video", "=videos", "film=videos", "tenant:=a", "tenant:A=a", "video=s3://a"]
         {
             assert_eq!(rule(wrong), Err(NotAllowed), "{wrong}");
         }

@@ -94,7 +94,8 @@ impl FileCheck {
         for (name, store) in self.files.iter() {
             let mut batches = store.list().chunks(BATCH);
             while let Some(batch) = batches.next().await {
-                let batch: Vec<ListedFile> = batch.into_iter().collect::<Result<_, StoreError>>()?;
+                let batch: Vec<ListedFile> =
+                    batch.into_iter().collect::<Result<_, StoreError>>()?;
                 self.check_files(name, store, batch, &mut tally, &mut note).await?;
             }
         }
@@ -185,9 +186,8 @@ impl FileCheck {
             let ids: Vec<GenerationId> = missing.iter().map(|(id, _)| *id).collect();
             let still = rows.of(tenant, &ids).await?;
             for (generation, stored) in missing {
-                let is_named = |row: &FileRow| {
-                    row.generation == generation && row.files.contains(&stored)
-                };
+                let is_named =
+                    |row: &FileRow| row.generation == generation && row.files.contains(&stored);
                 if still.iter().any(is_named) {
                     tally.rows_without_files += 1;
                     note(&Finding::RowWithoutFile { tenant, generation, stored })?;

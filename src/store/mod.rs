@@ -59,8 +59,8 @@ pub use audit::{AuditFilter, AuditRecord, AuditStore};
 pub use board_contents::{BoardContents, ContentsAsked, GenerationsOnPage};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
-pub use file_rows::{FileRow, FileRows};
 pub use events::{Event, Events, SessionChange, Subject};
+pub use file_rows::{FileRow, FileRows};
 pub use generations::{
     AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationParts,
     GenerationWindow, LineageEntry, NewGeneration,

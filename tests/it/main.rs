@@ -36,6 +36,7 @@ mod scopes;
 mod sessions;
 mod start;
 mod statements;
+mod storage_gc;
 mod subdomain;
 mod tags;
 mod takeover;

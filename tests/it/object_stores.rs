@@ -6,6 +6,7 @@ use boards::{
     app::{App, StartError},
     config::Config,
 };
+use chrono::Utc;
 use reqwest::{
     Client as Browser, Method, Response,
     header::{HeaderMap, LOCATION},
@@ -24,9 +25,9 @@ fn browser() -> Browser {
 }
 
 async fn open(link: &str, headers: &[(&str, &str)]) -> Response {
-    let request = headers.iter().fold(browser().get(link), |request, (name, value)| {
-        request.header(*name, *value)
-    });
+    let request = headers
+        .iter()
+        .fold(browser().get(link), |request, (name, value)| request.header(*name, *value));
     request.send().await.expect("an answer")
 }
 
@@ -36,6 +37,23 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 fn location(response: &Response) -> String {
     header(response.headers(), LOCATION.as_str()).to_owned()
+}
+
+fn parameter(address: &str, wanted: &str) -> String {
+    let address = reqwest::Url::parse(address).expect("a URL");
+    let mut pairs = address.query_pairs();
+    pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned()).expect("there")
+}
+
+/// How many seconds the cloud opens an address for.
+fn lifetime(address: &str) -> i64 {
+    parameter(address, "X-Amz-Expires").parse().expect("seconds")
+}
+
+/// And how many a link of ours had left a moment ago, at least.
+fn seconds_left(link: &str) -> i64 {
+    let end: i64 = parameter(link, "expires").parse().expect("seconds");
+    end - Utc::now().timestamp() + 30
 }
 
 async fn start(server: &ObjectServer) -> (TestApp, Client, String) {
@@ -66,8 +84,12 @@ async fn a_picture_is_kept_in_the_bucket_and_a_link_leads_to_it() {
     assert_eq!(header(led.headers(), "x-content-type-options"), "nosniff");
     let address = location(&led);
     assert!(address.starts_with(&format!("{}/{BUCKET}/files/", server.endpoint)), "{address}");
+    assert!(lifetime(&address) <= seconds_left(&link), "no longer than the link: {address}");
     let whole = open(&address, &[]).await;
-    assert_eq!((whole.status().as_u16(), header(whole.headers(), "content-type")), (200, "image/png"));
+    assert_eq!(
+        (whole.status().as_u16(), header(whole.headers(), "content-type")),
+        (200, "image/png")
+    );
     assert_eq!(whole.bytes().await.expect("bytes"), bytes);
     let part = open(&address, &[("Range", "bytes=1-3")]).await;
     assert_eq!((part.status().as_u16(), part.text().await.expect("text").as_str()), (206, "PNG"));
@@ -86,7 +108,9 @@ async fn scripts_tokens_and_head_are_answered_by_this_server() {
     let bytes = png(8, 8);
     let link = text(&ada.upload(&board, "image", bytes.clone()).await["storageUrl"]);
     let token = format!("Bearer {}", ada.token.as_deref().expect("a token"));
-    for headers in [vec![("Origin", "https://app.example")], vec![("Authorization", token.as_str())]] {
+    for headers in
+        [vec![("Origin", "https://app.example")], vec![("Authorization", token.as_str())]]
+    {
         let response = open(&link, &headers).await;
         assert_eq!(response.status(), 200, "{headers:?}");
         assert!(!header(response.headers(), "content-security-policy").is_empty());
@@ -295,10 +319,14 @@ async fn refusal(server: &ObjectServer, folder: &Path, tweak: impl FnOnce(&mut C
 async fn a_store_that_cannot_be_used_stops_the_start_and_says_why() {
     let server = ObjectServer::start().await;
     let folder = TempDir::new().expect("a folder");
-    let wrong_key = [("AWS_ACCESS_KEY_ID", "AKIAMADEUP"), ("AWS_SECRET_ACCESS_KEY", "wr0ng-s3cr3t")];
+    let wrong_key =
+        [("AWS_ACCESS_KEY_ID", "AKIAMADEUP"), ("AWS_SECRET_ACCESS_KEY", "wr0ng-s3cr3t")];
     let wrong_key = wrong_key.into_iter().collect();
-    let message = refusal(&server, folder.path(), |config| config.cloud_variables = wrong_key).await;
-    for expected in ["s3://boards/files", "credentials", "AWS_SECRET_ACCESS_KEY", "BOARDS_STORAGE_URL"] {
+    let message =
+        refusal(&server, folder.path(), |config| config.cloud_variables = wrong_key).await;
+    for expected in
+        ["s3://boards/files", "credentials", "AWS_SECRET_ACCESS_KEY", "BOARDS_STORAGE_URL"]
+    {
         assert!(message.contains(expected), "{message}");
     }
     assert!(!message.contains("wr0ng") && !message.contains('\n'), "{message}");
@@ -307,7 +335,15 @@ async fn a_store_that_cannot_be_used_stops_the_start_and_says_why() {
         config.stores = vec!["more=s3://no-such-bucket".parse().expect("a store")];
     })
     .await;
-    assert!(message.contains("no such bucket") && message.contains("more in BOARDS_STORES"), "{message}");
+    assert!(
+        message.contains("no such bucket") && message.contains("more in BOARDS_STORES"),
+        "{message}"
+    );
+
+    // Without keys the machine's own identity is asked for; here nobody answers to that.
+    let nobody = [("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")].into_iter().collect();
+    let message = refusal(&server, folder.path(), |config| config.cloud_variables = nobody).await;
+    assert!(message.contains("AWS_ACCESS_KEY_ID"), "{message}");
 
     let message = refusal(&server, folder.path(), |config| {
         config.storage_endpoint = Some("http://127.0.0.1:9".to_owned());

@@ -11,10 +11,12 @@ use crate::config::Flags;
 #[derive(Debug, Subcommand)]
 pub enum StorageCommand {
     /// Find files without rows and rows without files; delete such files where that is asked for
-    #[command(long_about = "Finds files without rows and rows without files, in all stores and all \
+    #[command(
+        long_about = "Finds files without rows and rows without files, in all stores and all \
         tenants, and prints both. Files without rows are what crashes and failed deletions leave \
         behind; --delete deletes them. Rows are never touched.\n\n\
-        Ends with 0 when nothing is left to do, with 1 when something is, or failed.")]
+        Ends with 0 when nothing is left to do, with 1 when something is, or failed."
+    )]
     #[command(after_help = "Examples:
   boards storage gc                          only look
   boards storage gc --json > findings.jsonl
