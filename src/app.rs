@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use chrono::Utc;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -22,16 +23,16 @@ use self::work::{Work, refresh_statistics};
 pub use self::worker::WorkerApp;
 use crate::{
     artifacts::{
-        ArtifactStore, Artifacts, FetchError, FetchLimits, Fetcher, Ffmpeg, FfmpegMissing,
-        LinkSigner, Links, Previews, SigningError, StoreError,
+        ArtifactStore, ArtifactStores, Artifacts, CloudAccess, FetchError, FetchLimits, Fetcher,
+        Ffmpeg, FfmpegMissing, LinkSigner, Links, Previews, SigningError, StoreError, TenantSlugs,
     },
     audit::{AuditLog, AuditWriter},
     auth::{
         Authenticator, ScopePolicy, Tenancy, WRITE_INTERVAL,
         providers::{IssuersError, IssuersVerifier, NoneVerifier, TokenVerifier},
     },
-    config::{Config, ConfigError, Scopes, StorageUrl, TenantRegistration},
-    domain::CursorKey,
+    config::{Config, ConfigError, Scopes, StorageUrl, StoreName, TenantRegistration},
+    domain::{CursorKey, TenantId},
     error::Error,
     generators::Registry,
     graphql::{self, Limits, Services},
@@ -41,7 +42,7 @@ use crate::{
     jobs::WorkerHandle,
     platform::{Platform, PlatformSettings, Registration, RegistrationMode},
     rate_limit::{Allowance, Allowances, LimitClock, RateLimits},
-    store::{Store, StoreLimits},
+    store::{Store, StoreLimits, TenantReference},
 };
 
 /// Of the time of a request, what a download within it may take.
@@ -68,9 +69,14 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("the database cannot be used: {0}; see BOARDS_DATABASE_URL")]
     Database(String),
-    /// The artifact store cannot be used.
-    #[error("the artifact store cannot be used: {0}; see BOARDS_STORAGE_URL")]
-    Storage(#[from] StoreError),
+    /// A store of artifacts cannot be used.
+    #[error("files cannot be kept: {cause}; see {}", place_of(.store))]
+    Storage {
+        /// Which.
+        store: StoreName,
+        /// Why, and what to do.
+        cause: StoreError,
+    },
     /// Tokens cannot be judged with these settings.
     #[error("BOARDS_AUTH_… settings: {0}")]
     Auth(#[from] IssuersError),
@@ -92,6 +98,15 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen: {0}; see BOARDS_API_HOST and BOARDS_API_PORT")]
     Listen(std::io::Error),
+}
+
+/// The setting that says where a store is.
+fn place_of(store: &StoreName) -> String {
+    if store.is_main() {
+        "BOARDS_STORAGE_URL".to_owned()
+    } else {
+        format!("{store} in BOARDS_STORES")
+    }
 }
 
 impl From<Error> for StartError {
@@ -158,8 +173,8 @@ impl App {
         let lock = database.as_deref().map(lock).transpose()?;
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
-        let artifacts =
-            open_artifacts(&config, bound, staging.path().to_owned(), &overrides.fetch_loopback)?;
+        let (folder, loopback) = (staging.path().to_owned(), &overrides.fetch_loopback);
+        let artifacts = open_artifacts(&config, &store, bound, folder, loopback).await?;
         let registry = match overrides.registry {
             Some(registry) => registry,
             None => Registry::builtin().map_err(StartError::Generators)?,
@@ -337,23 +352,49 @@ fn lock(database: &Path) -> Result<File, StartError> {
     }
 }
 
-/// Opens the store of the artifacts' files.
+/// Opens the stores of the artifacts' files. Buckets are not asked whether they can be used.
 ///
 /// # Errors
-/// When it cannot be used.
-pub fn open_files(config: &Config) -> Result<ArtifactStore, StartError> {
-    let StorageUrl::Directory(directory) = &config.storage_url;
-    make_folder(directory)?;
-    Ok(ArtifactStore::open(&directory.to_string_lossy())?)
+/// When one is not described as it must be.
+pub fn open_files(config: &Config) -> Result<ArtifactStores, StartError> {
+    let access = CloudAccess {
+        variables: config.cloud_variables.clone(),
+        endpoint: config.storage_endpoint.clone(),
+        presign: config.storage_redirect,
+        at_once: false,
+    };
+    let open = |name: &StoreName, url: &StorageUrl| {
+        url.directory().map_or(Ok(()), make_folder)?;
+        ArtifactStore::open(url, &access)
+            .map_err(|cause| StartError::Storage { store: name.clone(), cause })
+    };
+    let main = open(&StoreName::main(), &config.storage_url)?;
+    let named =
+        config.stores.iter().map(|named| Ok((named.name.clone(), open(&named.name, &named.url)?)));
+    let named = named.collect::<Result<Vec<_>, StartError>>()?;
+    Ok(ArtifactStores::new(main).with(named, config.storage_rules.clone()))
 }
 
-fn open_artifacts(
+/// For rules that name tenants by slug.
+struct SlugsOf(Store);
+
+#[async_trait]
+impl TenantSlugs for SlugsOf {
+    async fn slug_of(&self, tenant: TenantId) -> Result<Option<String>, Error> {
+        let tenant = self.0.system().tenant(&TenantReference::Id(tenant)).await?;
+        Ok(tenant.map(|tenant| tenant.slug))
+    }
+}
+
+async fn open_artifacts(
     config: &Config,
+    store: &Store,
     bound: SocketAddr,
     staging: PathBuf,
     loopback: &[SocketAddr],
 ) -> Result<Artifacts, StartError> {
-    let store = open_files(config)?;
+    let stores = open_files(config)?.asking(Arc::new(SlugsOf(store.clone())));
+    stores.try_out().await.map_err(|(store, cause)| StartError::Storage { store, cause })?;
     let signer = LinkSigner::new(&signing_key(config)?, config.storage_link)?;
     let links = Links::new(signer, config.base_url(bound));
     let limits = FetchLimits {
@@ -367,7 +408,7 @@ fn open_artifacts(
     };
     let fetcher = fetcher.in_directory(&staging);
     let previews = Previews::new(Ffmpeg::find(&config.ffmpeg)?, staging.clone());
-    Ok(Artifacts::new(store, links, fetcher, previews, staging, config.max_upload_bytes))
+    Ok(Artifacts::new(stores, links, fetcher, previews, staging, config.max_upload_bytes))
 }
 
 /// The key that links and cursors are signed with: the configured one, or a random one that stays in

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_graphql::Request;
 use boards::{
-    artifacts::{ArtifactStore, Artifacts, FetchLimits, Fetcher, LinkSigner, Links, Previews},
+    artifacts::{
+        ArtifactStore, ArtifactStores, Artifacts, FetchLimits, Fetcher, LinkSigner, Links,
+        Previews,
+    },
     audit::AuditLog,
     domain::CursorKey,
     error::Error,
@@ -49,7 +52,8 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
-        let files = ArtifactStore::open(&folder.path().to_string_lossy()).expect("a store");
+        let files = ArtifactStore::open_folder(folder.path()).expect("a store");
+        let files = ArtifactStores::new(files);
         let signer = LinkSigner::new(KEY, Duration::from_mins(1)).expect("a signer");
         let links = Links::new(signer, "http://127.0.0.1".to_owned());
         let fetcher = Fetcher::new(FetchLimits::new(MAX_BYTES)).expect("a client");

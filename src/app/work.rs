@@ -78,7 +78,7 @@ impl Work {
             );
         }
         tokio::spawn(update_statistics(store.clone(), self.stopping.clone()));
-        let deletion = TenantDeletion::new(store.clone(), self.artifacts.store().clone());
+        let deletion = TenantDeletion::new(store.clone(), self.artifacts.stores().clone());
         deletion.start(self.stopping.clone()).await?;
         if config.worker_enabled {
             let worker = Worker::start(

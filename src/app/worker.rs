@@ -41,7 +41,8 @@ impl WorkerApp {
         let folder = staging.path().to_owned();
         // It makes no links, so that its own address does not matter.
         let address = config.listen_address();
-        let artifacts = open_artifacts(&config, address, folder, &overrides.fetch_loopback)?;
+        let loopback = &overrides.fetch_loopback;
+        let artifacts = open_artifacts(&config, &store, address, folder, loopback).await?;
         let registry = match overrides.registry {
             Some(registry) => registry,
             None => Registry::builtin().map_err(StartError::Generators)?,

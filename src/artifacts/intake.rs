@@ -10,8 +10,8 @@ use tokio::io::AsyncWriteExt;
 use url::{Origin, Url};
 
 use super::{
-    ArtifactStore, FetchError, Fetcher, Links, MediaScanner, Preview, Previews, ScannedMedia,
-    Source, StorageKey,
+    ArtifactStores, ChosenStore, FetchError, Fetcher, Links, Location, MediaScanner, Preview,
+    Previews, ScannedMedia, Source, StorageKey,
 };
 use crate::{
     domain::{ArtifactType, BoardId, GenerationId, JsonObject, TenantId},
@@ -29,7 +29,7 @@ const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where artifacts are kept and how they come in. Cheap to clone.
 #[derive(Clone)]
 pub struct Artifacts {
-    store: ArtifactStore,
+    stores: ArtifactStores,
     links: Links,
     fetcher: Fetcher,
     staging: PathBuf,
@@ -67,17 +67,17 @@ pub struct Place {
 }
 
 impl Artifacts {
-    /// Keeps files in `store` and stages uploads in the folder `staging`.
+    /// Keeps files in `stores` and stages uploads in the folder `staging`.
     #[must_use]
     pub fn new(
-        store: ArtifactStore,
+        stores: ArtifactStores,
         links: Links,
         fetcher: Fetcher,
         previews: Previews,
         staging: PathBuf,
         max_upload_bytes: u64,
     ) -> Self {
-        Self { store, links, fetcher, staging, max_upload_bytes, previews }
+        Self { stores, links, fetcher, staging, max_upload_bytes, previews }
     }
 
     /// Makes and checks links.
@@ -88,8 +88,8 @@ impl Artifacts {
 
     /// The files themselves.
     #[must_use]
-    pub fn store(&self) -> &ArtifactStore {
-        &self.store
+    pub fn stores(&self) -> &ArtifactStores {
+        &self.stores
     }
 
     /// Streams an upload to disk; never more than a chunk of it is in memory.
@@ -161,9 +161,10 @@ impl Artifacts {
             .accept_as(artifact_type)
             .map_err(|mismatch| Error::UnsupportedMedia(mismatch.to_string()))?;
         let key = place.key("artifact", media.extension)?;
-        self.store.put_file(&key, incoming.file.path()).await?;
+        let store = self.stores.choose(place.tenant, artifact_type).await?;
+        store.put_file(&key, incoming.file.path()).await?;
         let preview = self.previews.of(Source::File(incoming.file.path().to_owned()), media).await;
-        self.stored(place, &key, media.content_type, incoming.length, preview).await
+        self.stored(&store, place, &key, media.content_type, incoming.length, preview).await
     }
 
     /// Stores what a generator made.
@@ -180,10 +181,11 @@ impl Artifacts {
             Error::UnsupportedMedia(format!("The generator made something else: {mismatch}"))
         })?;
         let key = place.key("artifact", media.extension)?;
-        self.store.put_bytes(&key, bytes.clone()).await?;
+        let store = self.stores.choose(place.tenant, artifact_type).await?;
+        store.put_bytes(&key, bytes.clone()).await?;
         let length = bytes.len() as u64;
         let preview = self.previews.of(Source::Bytes(bytes), media).await;
-        self.stored(place, &key, media.content_type, length, preview).await
+        self.stored(&store, place, &key, media.content_type, length, preview).await
     }
 
     /// Stores a file beside an artifact and says what its row says about it: where it is, and facts.
@@ -196,20 +198,22 @@ impl Artifacts {
         number: usize,
         incoming: &Incoming,
     ) -> Result<(String, JsonObject)> {
-        let kept = ArtifactType::ALL.iter().find_map(|kind| incoming.media.accept_as(*kind).ok());
-        let media = kept.ok_or_else(|| {
+        let kind = |kind: &ArtifactType| Some((*kind, incoming.media.accept_as(*kind).ok()?));
+        let (kind, media) = ArtifactType::ALL.iter().find_map(kind).ok_or_else(|| {
             Error::UnsupportedMedia("A file beside the artifact is of no known kind".to_owned())
         })?;
         let key = place.key(&format!("additional-{number}"), media.extension)?;
-        self.store.put_file(&key, incoming.file.path()).await?;
+        let store = self.stores.choose(place.tenant, kind).await?;
+        store.put_file(&key, incoming.file.path()).await?;
         let mut facts = JsonObject::new();
         facts.insert("content_type".to_owned(), Value::from(media.content_type));
         facts.insert("file_size".to_owned(), Value::from(incoming.length));
-        Ok((Links::stored(&key), facts))
+        Ok((store.stored(&key), facts))
     }
 
     async fn stored(
         &self,
+        store: &ChosenStore,
         place: Place,
         key: &StorageKey,
         content_type: &str,
@@ -222,10 +226,10 @@ impl Artifacts {
         let mut thumbnail_url = None;
         if let Some(thumbnail) = preview.thumbnail {
             let key = place.key("thumbnail", thumbnail.extension)?;
-            self.store.put_bytes(&key, Bytes::from(thumbnail.bytes)).await?;
-            thumbnail_url = Some(Links::stored(&key));
+            store.put_bytes(&key, Bytes::from(thumbnail.bytes)).await?;
+            thumbnail_url = Some(store.stored(&key));
         }
-        Ok(StoredArtifact { storage_url: Links::stored(key), thumbnail_url, facts })
+        Ok(StoredArtifact { storage_url: store.stored(key), thumbnail_url, facts })
     }
 
     /// Reads an artifact that a row names, at most `max` bytes of it: from our store, or by URL where
@@ -234,8 +238,8 @@ impl Artifacts {
     /// # Errors
     /// When it cannot be read or is longer.
     pub async fn read(&self, stored: &str, max: u64) -> Result<Bytes> {
-        if let Some(key) = Links::key_of(stored) {
-            return Ok(self.store.read_all(&key, max).await?);
+        if let Some(location) = Location::from_stored(stored) {
+            return Ok(self.stores.of(&location)?.read_all(location.key(), max).await?);
         }
         let incoming = self.fetch(stored, "url").await?;
         if incoming.length > max {
@@ -249,14 +253,14 @@ impl Artifacts {
     /// already and the files can no longer be reached.
     pub async fn delete_generation(&self, place: Place) {
         let Place { tenant, board, generation } = place;
-        if let Err(error) = self.store.delete_generation(tenant, board, generation).await {
+        if let Err(error) = self.stores.delete_generation(tenant, board, generation).await {
             tracing::warn!(%error, %generation, "files of a deleted generation stay behind");
         }
     }
 
     /// Deletes the files of a board whose row is gone, likewise.
     pub async fn delete_board(&self, tenant: TenantId, board: BoardId) {
-        if let Err(error) = self.store.delete_board(tenant, board).await {
+        if let Err(error) = self.stores.delete_board(tenant, board).await {
             tracing::warn!(%error, %board, "files of a deleted board stay behind");
         }
     }

@@ -2,11 +2,7 @@
 
 use chrono::Utc;
 
-use super::{LinkSigner, StorageKey};
-
-/// What marks a file of our own store in `storage_url` and `thumbnail_url`. Anything else there is
-/// a URL of an older server or of a provider and is handed out as it is.
-const OWN_STORE: &str = "storage:";
+use super::{LinkSigner, Location, location::split};
 
 /// Makes the absolute, signed, expiring links of the files in our store. Cheap to clone.
 #[derive(Clone)]
@@ -22,29 +18,66 @@ impl Links {
         Self { signer, base_url }
     }
 
-    /// The link for what a row says about a file.
+    /// The link for what a row says about a file. It leads to this server, whatever the store: a list
+    /// needs one for each row, and the signature of a cloud costs ten times as much, ends with its
+    /// credentials and is another each time, so that no browser would find the picture in its cache.
     #[must_use]
     pub fn link(&self, stored: &str) -> String {
-        let Some(key) = stored.strip_prefix(OWN_STORE) else { return stored.to_owned() };
-        let signature = self.signer.sign(key, Utc::now());
-        format!("{}/api/storage/{key}?{signature}", self.base_url)
+        match split(stored) {
+            None => stored.to_owned(),
+            Some((None, key)) => self.signed(key),
+            Some((Some(store), key)) => self.signed(&format!("{store}/{key}")),
+        }
     }
 
-    /// Whether a request for `key` carries a signature that we made and that has not run out.
-    #[must_use]
-    pub fn verify(&self, key: &StorageKey, expires: &str, signature: &str) -> bool {
-        self.signer.verify(&key.to_string(), expires, signature, Utc::now())
+    fn signed(&self, path: &str) -> String {
+        let signature = self.signer.sign(path, Utc::now());
+        format!("{}/api/storage/{path}?{signature}", self.base_url)
     }
 
-    /// The key in what a row says about a file, if the file is in our store.
+    /// Whether a request for a file carries a signature that we made and that has not run out.
     #[must_use]
-    pub fn key_of(stored: &str) -> Option<StorageKey> {
-        stored.strip_prefix(OWN_STORE)?.parse().ok()
+    pub fn verify(&self, location: &Location, expires: &str, signature: &str) -> bool {
+        self.signer.verify(&location.to_string(), expires, signature, Utc::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const KEY: &str = "0192b3a0-0000-7000-8000-00000000000a/0192b3a0-0000-7000-8000-00000000000b/\
+                       0192b3a0-0000-7000-8000-00000000000c/artifact.png";
+
+    #[test]
+    fn a_link_opens_its_file_in_its_store_alone() {
+        let signer = LinkSigner::new(&[7; 32], Duration::from_hours(1)).expect("a signer");
+        let links = Links::new(signer, "https://boards.example".to_owned());
+        for (stored, path) in [
+            (format!("storage:{KEY}"), KEY.to_owned()),
+            (format!("storage+videos:{KEY}"), format!("videos/{KEY}")),
+        ] {
+            let link = links.link(&stored);
+            let (address, query) = link.split_once('?').expect("signed");
+            assert_eq!(address, format!("https://boards.example/api/storage/{path}"));
+            let (expires, signature) = query.split_once('&').expect("two parameters");
+            let expires = expires.strip_prefix("expires=").expect("an end");
+            let signature = signature.strip_prefix("signature=").expect("a signature");
+            for other in [KEY.to_owned(), format!("videos/{KEY}"), format!("films/{KEY}")] {
+                let location = other.parse().expect("a place");
+                assert_eq!(links.verify(&location, expires, signature), other == path, "{other}");
+            }
+        }
     }
 
-    /// What a row says about a file of our store.
-    #[must_use]
-    pub fn stored(key: &StorageKey) -> String {
-        format!("{OWN_STORE}{key}")
+    #[test]
+    fn addresses_elsewhere_stay_as_they_are() {
+        let signer = LinkSigner::new(&[7; 32], Duration::from_hours(1)).expect("a signer");
+        let links = Links::new(signer, String::new());
+        for stored in ["https://provider.example/a.png", "storage.example/a.png", ""] {
+            assert_eq!(links.link(stored), stored);
+        }
     }
 }

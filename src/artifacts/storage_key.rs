@@ -67,6 +67,12 @@ impl StorageKey {
     pub fn file_name(&self) -> &str {
         &self.file_name
     }
+
+    /// What stands behind the last dot of the file name, `png`; empty where there is none.
+    #[must_use]
+    pub fn extension(&self) -> &str {
+        self.file_name.rsplit_once('.').map_or("", |(_, extension)| extension)
+    }
 }
 
 impl fmt::Display for StorageKey {

@@ -1,4 +1,4 @@
-//! Where the files of generations are kept: an object store, today always a folder on local disk.
+//! One place where files of generations are kept: a folder on local disk, or a bucket of a cloud.
 
 use std::{
     io,
@@ -11,27 +11,38 @@ use std::{
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{
-    StreamExt, TryStreamExt,
+    Stream, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use object_store::{
-    GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    buffered::BufWriter, local::LocalFileSystem, path::Path,
+    Attribute, Attributes, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, WriteMultipart,
+    local::LocalFileSystem, path::Path,
 };
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 use url::Url;
 
 use crate::{
+    config::{BucketUrl, StorageUrl},
     domain::{BoardId, GenerationId, TenantId},
     error::Error,
 };
 
-use super::StorageKey;
+use super::{
+    CloudAccess, HandOut, MediaType, StorageKey,
+    bucket::unusable,
+    presigner::{Presigner, is_inert},
+};
 
-/// What is held in memory of a file that is being stored, in bytes. Also the least that the
-/// stores of the clouds take as a part of an upload.
-const WRITE_BUFFER_BYTES: usize = 5 * 1024 * 1024;
+/// The shortest part of a long upload, in bytes: the least that the stores of the clouds take. A
+/// shorter file is sent in one piece.
+const PART_BYTES: u64 = CHUNK as u64;
+const CHUNK: usize = 5 * 1024 * 1024;
+/// The most parts that they take.
+const MOST_PARTS: u64 = 10_000;
+/// Parts that are sent at once. They are held in memory.
+const PARTS_AT_ONCE: usize = 2;
 
 /// How much is read from a file at once, in bytes.
 const READ_CHUNK_BYTES: usize = 64 * 1024;
@@ -40,6 +51,11 @@ const READ_CHUNK_BYTES: usize = 64 * 1024;
 const DELETE_ATTEMPTS: u32 = 100;
 /// How long they get in between.
 const DELETE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a bucket may take to show that it can be written to.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(15);
+/// What the names of files begin with that only try a bucket.
+const TRIAL: &str = "boards-trial-";
 
 /// Why a file could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -111,30 +127,98 @@ pub struct StoredFile {
     pub bytes: BoxStream<'static, io::Result<Bytes>>,
 }
 
-/// Keeps the files of generations. Cheap to clone.
+/// Keeps files of generations. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ArtifactStore {
     objects: Arc<dyn ObjectStore>,
-    /// The folder, where the store is one.
-    folder: Option<PathBuf>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// The folder, which takes no attributes and keeps what the cloud would not.
+    Folder(PathBuf),
+    Bucket {
+        url: BucketUrl,
+        prefix: Path,
+        presigner: Option<Presigner>,
+        access: CloudAccess,
+    },
+}
+
+/// A file as a listing shows it.
+#[derive(Clone, Debug)]
+pub struct ListedFile {
+    /// Its key; none for what is no file of a generation.
+    pub key: Option<StorageKey>,
+    /// Whether it is what a trial left behind when its process was killed.
+    pub is_trial: bool,
+    /// Its name in the store, below the prefix.
+    pub name: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// When it was stored.
+    pub last_modified: DateTime<Utc>,
 }
 
 impl ArtifactStore {
-    /// Opens the store at `location`, a `file://` URL or a path, and makes its folder.
+    /// Opens a store. A folder is made; of a bucket nothing is asked before it is needed, see
+    /// [`ArtifactStore::try_out`].
     ///
     /// # Errors
-    /// [`StoreError::Location`] for another scheme, or a folder that cannot be made.
-    pub fn open(location: &str) -> Result<Self, StoreError> {
-        let folder = folder_of(location)?;
+    /// [`StoreError::Location`] for a folder that cannot be made, or a bucket that is not
+    /// described as it must be.
+    pub fn open(location: &StorageUrl, access: &CloudAccess) -> Result<Self, StoreError> {
+        match location {
+            StorageUrl::Directory(folder) => Self::open_folder(folder),
+            StorageUrl::Bucket(url) => {
+                let opened = access.open(url)?;
+                let (prefix, presigner) = (opened.prefix, opened.presigner);
+                let kind =
+                    Kind::Bucket { url: url.clone(), prefix, presigner, access: access.clone() };
+                Ok(Self { objects: opened.objects, kind })
+            }
+        }
+    }
+
+    /// Opens the store in a folder and makes the folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Location`] when it cannot be made.
+    pub fn open_folder(folder: &FilePath) -> Result<Self, StoreError> {
         let unusable = |cause: &dyn std::fmt::Display| {
             StoreError::Location(format!("cannot keep files in {}: {cause}", folder.display()))
         };
-        std::fs::create_dir_all(&folder).map_err(|error| unusable(&error))?;
+        std::fs::create_dir_all(folder).map_err(|error| unusable(&error))?;
         let folder = folder.canonicalize().map_err(|error| unusable(&error))?;
         // A generation is called complete in the database only when its file will survive a
         // power failure too.
         let objects = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
-        Ok(Self { objects: Arc::new(objects), folder: Some(folder) })
+        Ok(Self { objects: Arc::new(objects), kind: Kind::Folder(folder) })
+    }
+
+    /// Lists, stores, reads and deletes in a bucket, so that a wrong address or key shows before the
+    /// first upload. A folder has shown it when it was opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Location`] with what to change.
+    pub async fn try_out(&self) -> Result<(), StoreError> {
+        let Kind::Bucket { url, access, .. } = &self.kind else { return Ok(()) };
+        let objects = CloudAccess { at_once: true, ..access.clone() }.open(url)?.objects;
+        // Processes that start together must not be in each other's way.
+        let path = Path::from(format!("{TRIAL}{}", uuid::Uuid::new_v4()));
+        let trial = async {
+            // Deletions need the right to list; and some servers make a bucket by what is put there.
+            objects.list(Some(&path)).next().await.transpose()?;
+            objects.put(&path, PutPayload::from_static(b"boards")).await?;
+            objects.get(&path).await?.bytes().await?;
+            objects.delete(&path).await
+        };
+        let tried = tokio::time::timeout(TRIAL_TIMEOUT, trial).await.unwrap_or_else(|_| {
+            let silence = format!("it did not answer within {} seconds", TRIAL_TIMEOUT.as_secs());
+            Err(object_store::Error::Generic { store: "bucket", source: silence.into() })
+        });
+        tried.map_err(|error| unusable(url, &error))
     }
 
     /// Stores `bytes`, in place of what was there. Nobody sees a part of them.
@@ -142,8 +226,15 @@ impl ArtifactStore {
     /// # Errors
     /// [`StoreError::Failed`]; then what was there before is still there.
     pub async fn put_bytes(&self, key: &StorageKey, bytes: Bytes) -> Result<(), StoreError> {
-        self.objects.put(&object_path(key), bytes.into()).await?;
-        Ok(())
+        let length = bytes.len() as u64;
+        if length <= PART_BYTES {
+            return self.put_whole(key, bytes.into()).await;
+        }
+        let chunks =
+            std::iter::successors(Some(bytes), |rest| Some(rest.slice(rest.len().min(CHUNK)..)));
+        let chunks = chunks.take_while(|rest| !rest.is_empty());
+        let chunks = chunks.map(|rest| Ok(rest.slice(..rest.len().min(CHUNK))));
+        self.put_parts(key, length, stream::iter(chunks)).await
     }
 
     /// Stores the content of the file at `source`, without holding it in memory. Nobody sees a
@@ -154,13 +245,42 @@ impl ArtifactStore {
     /// there before is still there.
     pub async fn put_file(&self, key: &StorageKey, source: &FilePath) -> Result<(), StoreError> {
         let source = tokio::fs::File::open(source).await?;
-        let objects = Arc::clone(&self.objects);
-        let mut writer = BufWriter::with_capacity(objects, object_path(key), WRITE_BUFFER_BYTES)
-            .with_max_concurrency(2);
-        let mut chunks = ReaderStream::with_capacity(source, READ_CHUNK_BYTES);
+        let length = source.metadata().await?.len();
+        let chunks = ReaderStream::with_capacity(source, READ_CHUNK_BYTES);
+        if length <= PART_BYTES {
+            let chunks: Vec<Bytes> = chunks.try_collect().await?;
+            return self.put_whole(key, chunks.into_iter().collect()).await;
+        }
+        self.put_parts(key, length, chunks).await
+    }
+
+    async fn put_whole(&self, key: &StorageKey, payload: PutPayload) -> Result<(), StoreError> {
+        let options = PutOptions { attributes: self.attributes(key), ..PutOptions::default() };
+        self.objects.put_opts(&object_path(key), payload, options).await?;
+        Ok(())
+    }
+
+    /// Sends a long file part by part. When that fails, the parts that were sent are taken back: no
+    /// listing would show them, and a cloud charges for them.
+    async fn put_parts(
+        &self,
+        key: &StorageKey,
+        length: u64,
+        chunks: impl Stream<Item = io::Result<Bytes>> + Send,
+    ) -> Result<(), StoreError> {
+        let attributes = self.attributes(key);
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let upload = self.objects.put_multipart_opts(&object_path(key), options).await?;
+        let part = length.div_ceil(MOST_PARTS).max(PART_BYTES);
+        let part = usize::try_from(part).unwrap_or(usize::MAX);
+        let mut writer = WriteMultipart::new_with_chunk_size(upload, part);
+        let mut chunks = std::pin::pin!(chunks);
         while let Some(chunk) = chunks.next().await {
             let written = match chunk {
-                Ok(chunk) => writer.put(chunk).await.map_err(StoreError::Failed),
+                Ok(chunk) => {
+                    let room = writer.wait_for_capacity(PARTS_AT_ONCE).await;
+                    room.map(|()| writer.put(chunk)).map_err(StoreError::Failed)
+                }
                 Err(error) => Err(StoreError::Io(error)),
             };
             if let Err(error) = written {
@@ -169,7 +289,75 @@ impl ArtifactStore {
                 return Err(error);
             }
         }
-        Ok(writer.shutdown().await?)
+        writer.finish().await?;
+        Ok(())
+    }
+
+    /// What a cloud shall answer with, should anybody read the file without this server.
+    fn attributes(&self, key: &StorageKey) -> Attributes {
+        let mut attributes = Attributes::new();
+        if let Kind::Bucket { .. } = self.kind {
+            let content_type = MediaType::content_type_of(key.extension());
+            attributes.insert(Attribute::ContentType, content_type.into());
+            if !is_inert(content_type) {
+                attributes.insert(Attribute::ContentDisposition, "attachment".into());
+            }
+        }
+        attributes
+    }
+
+    /// An address of the cloud's own that opens the file for `lifetime`; none where there is none,
+    /// or where a browser would get the file otherwise than it shall.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the cloud's credentials cannot be had.
+    pub async fn presigned(
+        &self,
+        key: &StorageKey,
+        lifetime: Duration,
+        hand_out: &HandOut,
+    ) -> Result<Option<Url>, StoreError> {
+        match &self.kind {
+            Kind::Bucket { prefix, presigner: Some(presigner), .. } => {
+                let path = prefix.parts().chain(object_path(key).parts()).collect();
+                presigner.sign(&path, lifetime, hand_out).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// All files, in no order.
+    pub fn list(&self) -> BoxStream<'_, Result<ListedFile, StoreError>> {
+        let file = |meta: ObjectMeta| {
+            let name = meta.location.to_string();
+            ListedFile {
+                key: name.parse().ok(),
+                is_trial: name.starts_with(TRIAL),
+                name,
+                length: meta.size,
+                last_modified: meta.last_modified,
+            }
+        };
+        self.objects.list(None).map_ok(file).map_err(StoreError::from_store).boxed()
+    }
+
+    /// Deletes one listed file; well if it is gone already.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    pub async fn delete_listed_file(&self, file: &ListedFile) -> Result<(), StoreError> {
+        let path = Path::parse(&file.name).map_err(object_store::Error::from)?;
+        match self.objects.delete(&path).await.map_err(StoreError::from_store) {
+            Ok(()) | Err(StoreError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        if let (Kind::Folder(folder), Some(below)) =
+            (&self.kind, FilePath::new(&file.name).parent())
+        {
+            // A folder that still holds files stays, and one that goes is made anew when needed.
+            let _ = tokio::fs::remove_dir(folder.join(below)).await;
+        }
+        Ok(())
     }
 
     /// What is known of the file.
@@ -244,7 +432,7 @@ impl ArtifactStore {
 
     async fn delete_below(&self, prefix: &str) -> Result<(), StoreError> {
         for _ in 0..DELETE_ATTEMPTS {
-            if self.delete_listed(prefix).await? {
+            if self.delete_all_listed(prefix).await? {
                 return Ok(());
             }
             tokio::time::sleep(DELETE_PAUSE).await;
@@ -253,7 +441,7 @@ impl ArtifactStore {
     }
 
     /// False when somebody stored a file meanwhile.
-    async fn delete_listed(&self, prefix: &str) -> Result<bool, StoreError> {
+    async fn delete_all_listed(&self, prefix: &str) -> Result<bool, StoreError> {
         let listed = self.objects.list(Some(&Path::from(prefix)));
         let paths = listed.map_ok(|meta| meta.location).boxed();
         let mut deleted = self.objects.delete_stream(paths);
@@ -264,7 +452,7 @@ impl ArtifactStore {
                 Err(error) => return Err(error.into()),
             }
         }
-        let Some(folder) = &self.folder else { return Ok(true) };
+        let Kind::Folder(folder) = &self.kind else { return Ok(true) };
         // Empty folders, and half-written files that a crash left behind, which are not listed.
         match tokio::fs::remove_dir_all(folder.join(prefix)).await {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
@@ -292,46 +480,26 @@ async fn stream_of(found: GetResult) -> io::Result<BoxStream<'static, io::Result
     }
 }
 
-/// The folder that a setting names. `file:///srv/boards` is a URL (RFC 8089); `file://./data`, as
-/// a relative data folder makes it, and a bare path are paths.
-fn folder_of(location: &str) -> Result<PathBuf, StoreError> {
-    let refuse = |reason: &str| {
-        StoreError::Location(format!("the storage URL must look like file:///srv/boards: {reason}"))
-    };
-    if location.is_empty() {
-        return Err(refuse("it is empty"));
-    }
-    let Some((scheme, rest)) = location.split_once("://") else {
-        return Ok(PathBuf::from(location));
-    };
-    if !scheme.eq_ignore_ascii_case("file") {
-        return Err(refuse("only file:// is supported"));
-    }
-    if rest.starts_with("./") || rest.starts_with("../") {
-        return Ok(PathBuf::from(rest));
-    }
-    let url = Url::parse(location).map_err(|_| refuse("it is not a URL"))?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse("a path with ? or # must be percent-encoded"));
-    }
-    url.to_file_path().map_err(|()| refuse("it names another host"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use object_store::memory::InMemory;
-    use rstest::rstest;
     use tempfile::TempDir;
 
     fn store() -> (ArtifactStore, TempDir) {
         let folder = TempDir::new().expect("a folder");
-        let store = ArtifactStore::open(folder.path().to_str().expect("UTF-8")).expect("a store");
+        let store = ArtifactStore::open_folder(folder.path()).expect("a store");
         (store, folder)
     }
 
+    fn bucket(objects: Arc<dyn ObjectStore>) -> ArtifactStore {
+        let Ok(StorageUrl::Bucket(url)) = "s3://boards".parse() else { panic!("a bucket") };
+        let (prefix, access) = (Path::default(), CloudAccess::default());
+        ArtifactStore { objects, kind: Kind::Bucket { url, prefix, presigner: None, access } }
+    }
+
     fn in_memory() -> ArtifactStore {
-        ArtifactStore { objects: Arc::new(InMemory::new()), folder: None }
+        bucket(Arc::new(InMemory::new()))
     }
 
     fn key(file_name: &str) -> StorageKey {
@@ -391,6 +559,51 @@ mod tests {
         let part = store.get(&key, Some(11_000_000..11_100_000)).await.expect("found");
         assert!(read(part).await == content[11_000_000..11_100_000]);
         assert!(source.exists());
+    }
+
+    #[tokio::test]
+    async fn a_cloud_is_told_what_kind_of_file_it_keeps() {
+        let objects = Arc::new(InMemory::new());
+        let store = bucket(objects.clone());
+        let folder = TempDir::new().expect("a folder");
+        let source = folder.path().join("source");
+        std::fs::write(&source, vec![7; 6_000_000]).expect("written");
+        for (name, content_type, disposition) in [
+            ("artifact.png", "image/png", None),
+            ("artifact.svg", "image/svg+xml", Some("attachment")),
+            ("artifact.txt", "text/plain; charset=utf-8", Some("attachment")),
+        ] {
+            let (whole, parts) = (key(name), key(name));
+            store.put_bytes(&whole, Bytes::from_static(b"x")).await.expect("stored");
+            store.put_file(&parts, &source).await.expect("stored");
+            for key in [whole, parts] {
+                let attributes = objects.get(&object_path(&key)).await.expect("found").attributes;
+                let value = |attribute| attributes.get(&attribute).map(AsRef::as_ref);
+                assert_eq!(value(Attribute::ContentType), Some(content_type));
+                assert_eq!(value(Attribute::ContentDisposition), disposition);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_files_are_listed_and_each_can_go_alone() {
+        let (local, _folder) = store();
+        for store in [local, in_memory()] {
+            let keys = [key("a.png"), key("b.png")];
+            for key in &keys {
+                store.put_bytes(key, Bytes::from_static(b"x")).await.expect("stored");
+            }
+            let listed: Vec<ListedFile> = store.list().try_collect().await.expect("listed");
+            assert_eq!(listed.len(), 2);
+            let first = listed.iter().find(|file| file.key.as_ref() == Some(&keys[0]));
+            let first = first.expect("listed");
+            assert_eq!((first.length, first.is_trial), (1, false));
+            for _ in 0..2 {
+                store.delete_listed_file(first).await.expect("deleted");
+            }
+            assert!(matches!(store.facts(&keys[0]).await, Err(StoreError::NotFound)));
+            assert!(store.facts(&keys[1]).await.is_ok());
+        }
     }
 
     #[tokio::test]
@@ -463,29 +676,5 @@ mod tests {
         assert_eq!(Error::from(StoreError::NotFound).code(), "NOT_FOUND");
         let inside = StoreError::Io(io::Error::other("/srv/secret"));
         assert_eq!(Error::from(inside).to_string(), "Internal server error");
-    }
-
-    #[rstest]
-    #[case("file:///srv/boards", "/srv/boards")]
-    #[case("FILE:///srv/boards", "/srv/boards")]
-    #[case("file:///srv/my%20boards", "/srv/my boards")]
-    #[case("file://localhost/srv/boards", "/srv/boards")]
-    #[case("file://./data/storage", "./data/storage")]
-    #[case("file://../data", "../data")]
-    #[case("/srv/boards", "/srv/boards")]
-    #[case("data/storage", "data/storage")]
-    fn locations(#[case] location: &str, #[case] folder: &str) {
-        assert_eq!(folder_of(location).expect("a folder"), FilePath::new(folder));
-    }
-
-    #[rstest]
-    #[case("", "it is empty")]
-    #[case("s3://bucket", "only file:// is supported")]
-    #[case("https://example.com", "only file:// is supported")]
-    #[case("file://server/share", "it names another host")]
-    #[case("file:///srv/a?b", "percent-encoded")]
-    fn refused_locations(#[case] location: &str, #[case] reason: &str) {
-        let error = ArtifactStore::open(location).expect_err("refused").to_string();
-        assert!(error.contains(reason), "{error}");
     }
 }

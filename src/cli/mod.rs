@@ -8,6 +8,7 @@ mod logs;
 mod migrate;
 mod schema;
 mod serve;
+mod storage;
 mod tenant;
 pub mod token;
 mod user;
@@ -15,7 +16,7 @@ mod worker;
 
 use std::io::Write;
 
-use args::{AuditCommand, Cli, Command};
+use args::{AuditCommand, Cli, Command, StorageCommand};
 
 use crate::{
     app::StartError,
@@ -79,6 +80,9 @@ async fn execute(cli: Cli, loaded: Loaded) -> Result<(), Failure> {
             audit::export(loaded.config, &arguments).await
         }
         Some(Command::Tenant { command }) => tenant::run(loaded.config, &command).await,
+        Some(Command::Storage { command: StorageCommand::Gc(arguments) }) => {
+            storage::gc(loaded.config, &arguments).await
+        }
         Some(Command::User { command }) => user::run(loaded.config, &command).await,
         Some(Command::Token(arguments)) => {
             print(&token::sign_token(&loaded.config, &(&arguments).into())?)

@@ -9,6 +9,7 @@ use super::{
     issuer_list,
     reader::Reader,
     setting::by_key,
+    storage_rules::fit_together,
 };
 
 /// What must hold before the server listens.
@@ -48,6 +49,14 @@ pub(super) fn may_work(config: &Config, reader: &Reader<'_>) -> Result<(), Confi
         )));
     }
     Ok(())
+}
+
+/// Whether each store has a place of its own, and rules name stores that there are. Commands that
+/// delete files need this as much as a server does.
+pub(super) fn storage(config: &Config, reader: &Reader<'_>) -> Result<(), ConfigError> {
+    fit_together(&config.storage_url, &config.stores, &config.storage_rules).map_err(
+        |(key, problem)| ConfigError::Combination(format!("{} {problem}", reader.named(key))),
+    )
 }
 
 /// Everyone whose tokens are taken, each described as it must be; `figment` says where from.

@@ -14,7 +14,7 @@ use figment::{
 };
 
 use super::{
-    ConfigError, generator_keys, issuer_list,
+    CloudVariables, ConfigError, generator_keys, issuer_list,
     setting::{Fallback, PREFIX, by_key, by_name, nearest, reference},
     usual_names,
 };
@@ -89,6 +89,7 @@ pub(super) struct Layers {
     pub(super) figment: Figment,
     pub(super) file: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
+    pub(super) cloud_variables: CloudVariables,
 }
 
 impl Layers {
@@ -97,6 +98,8 @@ impl Layers {
         environment: impl IntoIterator<Item = (String, String)>,
         directory: &Path,
     ) -> Result<Self, ConfigError> {
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let cloud_variables = environment.iter().cloned().collect();
         let environment = Environment::read(environment);
         let file = file_to_read(flags, environment.file, directory);
         let mut figment = Figment::new().merge(Layer::new(DEFAULTS, defaults()));
@@ -110,7 +113,7 @@ impl Layers {
         let figment = figment
             .merge(Layer::new(ENVIRONMENT, environment.values))
             .merge(Layer::new(FLAGS, flags.map(as_value).collect()));
-        Ok(Self { figment, file, warnings: environment.warnings })
+        Ok(Self { figment, file, warnings: environment.warnings, cloud_variables })
     }
 }
 

@@ -4,6 +4,7 @@
 mod algorithm;
 mod api_url;
 mod check;
+mod cloud_variables;
 mod database_url;
 mod error;
 mod generator_keys;
@@ -15,6 +16,8 @@ mod provider_addresses;
 mod provider_url;
 mod reader;
 mod setting;
+mod storage_rules;
+mod storage_url;
 mod table;
 mod usual_names;
 mod value;
@@ -43,6 +46,7 @@ pub(crate) use algorithm::KeyShape;
 
 pub use algorithm::JwtAlgorithm;
 pub use api_url::ApiUrl;
+pub use cloud_variables::CloudVariables;
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
 pub use generator_keys::GeneratorKeys;
@@ -52,9 +56,10 @@ pub use layers::Flags;
 pub use provider_addresses::ProviderAddresses;
 pub use provider_url::ProviderUrl;
 pub use setting::{Fallback, Group, Kind, Setting, reference, reference_table};
+pub use storage_rules::{NamedStore, RuleTenant, StorageRule, StoreName};
+pub use storage_url::{BucketUrl, Cloud, StorageUrl};
 pub use value::{
-    AuthProvider, ClientMethod, FfmpegSetting, LogFormat, Scopes, StorageUrl, TenantRegistration,
-    TokenType,
+    AuthProvider, ClientMethod, FfmpegSetting, LogFormat, Scopes, TenantRegistration, TokenType,
 };
 
 /// A secret shorter than this could be found by trying (RFC 7518 section 3.2).
@@ -166,6 +171,16 @@ pub struct Config {
 
     /// Where artifacts are kept.
     pub storage_url: StorageUrl,
+    /// Stores beside that one.
+    pub stores: Vec<NamedStore>,
+    /// Which files go into them; the first that fits counts.
+    pub storage_rules: Vec<StorageRule>,
+    /// Where a server that speaks the protocol of S3 is, instead of Amazon's.
+    pub storage_endpoint: Option<String>,
+    /// Whether links lead on to the store where it can sign addresses.
+    pub storage_redirect: bool,
+    /// The usual variables of the clouds, with their credentials.
+    pub cloud_variables: CloudVariables,
     /// The secret that signs storage links and cursors, 32 bytes or more. Without one, a random key is kept in
     /// [`Config::signing_key_file`].
     pub signing_secret: Option<SecretString>,
@@ -264,9 +279,11 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
         directory: &Path,
     ) -> Result<Loaded, ConfigError> {
-        let Layers { figment, file, mut warnings } = Layers::gather(flags, environment, directory)?;
+        let Layers { figment, file, mut warnings, cloud_variables } =
+            Layers::gather(flags, environment, directory)?;
         let reader = Reader { figment: &figment };
-        let config = Self::read(&reader)?;
+        let config = Self { cloud_variables, ..Self::read(&reader)? };
+        check::storage(&config, &reader)?;
         if purpose == Purpose::Serve {
             check::may_serve(&config, &reader)?;
             warnings.extend(check::warnings(&config));
@@ -355,6 +372,11 @@ impl Config {
             tenant_registration_max: reader.number("tenant_registration_max")?,
             tenant_domain: reader.optional("tenant_domain", value::domain)?,
 
+            stores: reader.list("stores", str::parse)?,
+            storage_rules: reader.list("storage_rules", str::parse)?,
+            storage_endpoint: reader.optional("storage_endpoint", value::base_url)?,
+            storage_redirect: reader.switch("storage_redirect")?,
+            cloud_variables: CloudVariables::default(),
             signing_secret: reader.secret("signing_secret", LEAST_SECRET_BYTES)?,
             storage_link: seconds(reader, "storage_link_seconds")?,
             ffmpeg: reader.value("ffmpeg")?,
@@ -468,12 +490,16 @@ impl Config {
     }
 }
 
-/// The variables of this process that are meant for the server, or have a usual meaning to it.
+/// The variables of this process that are meant for the server or its clouds, or have a usual meaning to it.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os()
         .map(move |(name, value)| (text(name), text(value)))
-        .filter(|(name, _)| name.starts_with(setting::PREFIX) || usual_names::is_usual(name))
+        .filter(|(name, _)| {
+            name.starts_with(setting::PREFIX)
+                || usual_names::is_usual(name)
+                || CloudVariables::holds(name)
+        })
 }
 
 /// A request costs the database about as much as it costs the server, so that each gets half of the cores

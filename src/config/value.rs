@@ -128,36 +128,6 @@ words! {
     }
 }
 
-/// Where artifacts are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StorageUrl {
-    /// A folder of this machine; a relative one starts at the working directory.
-    Directory(PathBuf),
-}
-
-impl StorageUrl {
-    /// The folder `storage` of the data folder.
-    #[must_use]
-    pub fn under(data_dir: &Path) -> Self {
-        Self::Directory(data_dir.join("storage"))
-    }
-}
-
-impl FromStr for StorageUrl {
-    type Err = NotAllowed;
-
-    fn from_str(text: &str) -> Result<Self, NotAllowed> {
-        let path =
-            text.strip_prefix("file://").filter(|path| !path.is_empty()).ok_or(NotAllowed)?;
-        // A URL has no relative paths: `file://./x` would name a host.
-        if path.starts_with("./") || path.starts_with("../") {
-            return Ok(Self::Directory(PathBuf::from(path)));
-        }
-        let url = Url::parse(text).map_err(|_| NotAllowed)?;
-        url.to_file_path().map(Self::Directory).map_err(|()| NotAllowed)
-    }
-}
-
 /// Where ffmpeg and ffprobe are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FfmpegSetting {
@@ -259,16 +229,6 @@ mod tests {
         assert_eq!("AT+JWT".parse(), Ok(TokenType::AccessToken));
         assert_eq!(TokenType::AccessToken.to_string(), "at+jwt");
         assert_eq!("none ".parse::<AuthProvider>(), Err(NotAllowed));
-    }
-
-    #[test]
-    fn storage_is_a_folder_relative_or_not() {
-        let directory = |text: &str| text.parse().map(|StorageUrl::Directory(path)| path);
-        assert_eq!(directory("file:///srv/a%20b"), Ok(PathBuf::from("/srv/a b")));
-        assert_eq!(directory("file://./store"), Ok(PathBuf::from("./store")));
-        for wrong in ["s3://bucket", "file://", "file://host/path", "/srv", ""] {
-            assert_eq!(directory(wrong), Err(NotAllowed), "{wrong}");
-        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Handing out the bytes of artifacts, by a signed link or to a caller who may view the board.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use axum::{
     body::Body,
     extract::{Extension, Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use serde::Deserialize;
 use super::{HttpState, error::RestError, request_log::RequestFacts};
 use crate::{
     artifacts::{
-        FileFacts, Links, MediaType, StorageKey,
+        ArtifactStore, FileFacts, HandOut, Location, MediaType, StorageKey,
         range::{ByteRange, is_not_modified, parse_range, range_applies},
     },
     domain::TokenScope,
@@ -25,6 +27,10 @@ use crate::{
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'";
 const FILENAME_MAX: usize = 150;
+/// Nobody is led on to what ends before a slow client is there, or a cloud's clock is ahead of.
+const SHORTEST_LEAD: Duration = Duration::from_secs(20);
+/// How long a browser may remember where it was led on to.
+const LONGEST_CACHED: Duration = Duration::from_mins(5);
 
 #[derive(Deserialize)]
 pub(super) struct Parameters {
@@ -34,20 +40,40 @@ pub(super) struct Parameters {
     filename: Option<String>,
 }
 
-/// GET and HEAD /api/storage/{key}.
+impl Parameters {
+    fn wants_download(&self) -> bool {
+        self.download.as_deref().is_some_and(|text| matches!(text, "true" | "1"))
+    }
+}
+
+/// How a caller was let in.
+enum Entrance {
+    /// By a link that is valid for so long.
+    Link(Duration),
+    /// By what its token may see.
+    Token,
+}
+
+/// GET and HEAD /api/storage/{key}, and /api/storage/{store}/{key} for stores beside the main one.
 pub(super) async fn get(
     State(state): State<HttpState>,
+    method: Method,
     Extension(facts): Extension<RequestFacts>,
-    Path(key): Path<String>,
+    Path(path): Path<String>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
-    let key: StorageKey = key.parse().map_err(|_| Error::NotFound("File"))?;
-    authorize(&state, &facts, &key, &parameters, &headers).await?;
-    let store = state.artifacts.store();
-    let file = store.facts(&key).await?;
+    let location: Location = path.parse().map_err(|_| Error::NotFound("File"))?;
+    let entrance = authorize(&state, &facts, &location, &parameters, &headers).await?;
+    let (store, key) = (state.artifacts.stores().of(&location)?, location.key());
+    if let Some(lifetime) = may_lead_on(&method, &headers, &entrance)
+        && let Some(response) = lead_on(store, key, &parameters, lifetime).await?
+    {
+        return Ok(response);
+    }
+    let file = store.facts(key).await?;
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let mut response_headers = file_headers(&key, &file, &parameters)?;
+    let mut response_headers = file_headers(key, &file, &parameters)?;
     if is_not_modified(text(header::IF_NONE_MATCH), &file.entity_tag) {
         return Ok((StatusCode::NOT_MODIFIED, response_headers).into_response());
     }
@@ -66,38 +92,89 @@ pub(super) async fn get(
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
         }
     };
-    let stored = store.get(&key, range).await?;
+    let stored = store.get(key, range).await?;
     let length = stored.range.end - stored.range.start;
     response_headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok((status, response_headers, Body::from_stream(stored.bytes)).into_response())
 }
 
+/// For how long the caller may be led on to an address of the cloud's own, which opens the file for
+/// as long as the link would have: none when this server hands the file out itself. That is so for
+/// HEAD, since a cloud's signature is for one method; for scripts, since the cloud would not answer
+/// with the headers that let a page read it (browsers say so by Origin); and for who comes with a
+/// token, which some clients would take along.
+fn may_lead_on(method: &Method, headers: &HeaderMap, entrance: &Entrance) -> Option<Duration> {
+    let Entrance::Link(lifetime) = entrance else { return None };
+    let is_plain = method == Method::GET
+        && !headers.contains_key(header::ORIGIN)
+        && !headers.contains_key(header::AUTHORIZATION);
+    Some(*lifetime).filter(|lifetime| is_plain && *lifetime >= SHORTEST_LEAD)
+}
+
+/// The way to the cloud's own address, where there is one that is as good as ours.
+async fn lead_on(
+    store: &ArtifactStore,
+    key: &StorageKey,
+    parameters: &Parameters,
+    lifetime: Duration,
+) -> Result<Option<Response>, Error> {
+    let extension = key.extension();
+    let disposition = disposition(key, parameters, extension)?;
+    let hand_out = HandOut {
+        content_type: MediaType::content_type_of(extension),
+        disposition: disposition.to_str().map_err(Error::internal)?.to_owned(),
+        disposition_matters: parameters.wants_download() || parameters.filename.is_some(),
+    };
+    let address = match store.presigned(key, lifetime, &hand_out).await {
+        Ok(Some(address)) => address,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            // The file may still be had.
+            tracing::warn!(%error, "a cloud's address could not be signed");
+            return Ok(None);
+        }
+    };
+    let mut headers = safe_headers();
+    headers.insert(header::LOCATION, value(address.as_str())?);
+    // What a browser remembers must not outlive the address.
+    let seconds = (lifetime / 2).min(LONGEST_CACHED).as_secs();
+    headers.insert(header::CACHE_CONTROL, value(&format!("private, max-age={seconds}"))?);
+    headers.insert(header::VARY, HeaderValue::from_static("origin, authorization"));
+    Ok(Some((StatusCode::FOUND, headers).into_response()))
+}
+
 async fn authorize(
     state: &HttpState,
     facts: &RequestFacts,
-    key: &StorageKey,
+    location: &Location,
     parameters: &Parameters,
     headers: &HeaderMap,
-) -> Result<(), Error> {
+) -> Result<Entrance, Error> {
     if let (Some(expires), Some(signature)) = (&parameters.expires, &parameters.signature) {
-        if state.artifacts.links().verify(key, expires, signature) {
-            return Ok(());
+        if state.artifacts.links().verify(location, expires, signature) {
+            return Ok(Entrance::Link(time_until(expires)));
         }
         return Err(Error::forbidden("open this link: it is not valid or has expired"));
     }
     let caller = state.authenticate(headers, facts).await?;
     state.charge(facts, Points::FILE)?;
     caller.require_scope(TokenScope::GenerationsRead)?;
-    let generation = caller.scope().generation(key.generation()).await?;
+    let generation = caller.scope().generation(location.key().generation()).await?;
     // The row decides which files are the generation's, not the ids in the key.
     match generation {
-        Some(generation) if names(&generation, key) => Ok(()),
+        Some(generation) if names(&generation, location) => Ok(Entrance::Token),
         _ => Err(Error::NotFound("File")),
     }
 }
 
-fn names(generation: &Generation, key: &StorageKey) -> bool {
-    let stored = Links::stored(key);
+/// How long it is until that second (Unix time).
+fn time_until(second: &str) -> Duration {
+    let end: u64 = second.parse().unwrap_or_default();
+    (UNIX_EPOCH + Duration::from_secs(end)).duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+fn names(generation: &Generation, location: &Location) -> bool {
+    let stored = location.stored();
     generation.storage_url.as_ref() == Some(&stored)
         || generation.thumbnail_url.as_ref() == Some(&stored)
         || generation
@@ -112,12 +189,21 @@ fn file_headers(
     file: &FileFacts,
     parameters: &Parameters,
 ) -> Result<HeaderMap, Error> {
-    let (_, extension) = key.file_name().rsplit_once('.').unwrap_or((key.file_name(), ""));
     let modified = file.last_modified.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let mut headers = safe_headers();
+    let content_type = MediaType::content_type_of(key.extension());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::ETAG, value(&file.entity_tag)?);
+    headers.insert(header::LAST_MODIFIED, value(&modified)?);
+    headers.insert(header::CONTENT_DISPOSITION, disposition(key, parameters, key.extension())?);
+    Ok(headers)
+}
+
+/// What is said about every file, and about the way to one.
+fn safe_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     let fixed = [
-        (header::CONTENT_TYPE, MediaType::content_type_of(extension)),
-        (header::ACCEPT_RANGES, "bytes"),
         (header::CACHE_CONTROL, "private, max-age=300"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -127,10 +213,7 @@ fn file_headers(
         headers.insert(name, HeaderValue::from_static(text));
     }
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
-    headers.insert(header::ETAG, value(&file.entity_tag)?);
-    headers.insert(header::LAST_MODIFIED, value(&modified)?);
-    headers.insert(header::CONTENT_DISPOSITION, disposition(key, parameters, extension)?);
-    Ok(headers)
+    headers
 }
 
 /// RFC 6266: an ASCII name, and the real one in UTF-8 (RFC 8187). The extension is always the
@@ -140,8 +223,7 @@ fn disposition(
     parameters: &Parameters,
     extension: &str,
 ) -> Result<HeaderValue, Error> {
-    let wants = parameters.download.as_deref().is_some_and(|text| matches!(text, "true" | "1"));
-    let kind = if wants { "attachment" } else { "inline" };
+    let kind = if parameters.wants_download() { "attachment" } else { "inline" };
     let Some(name) = parameters.filename.as_deref() else {
         return value(&format!("{kind}; filename=\"{}\"", key.file_name()));
     };

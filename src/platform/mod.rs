@@ -2,6 +2,7 @@
 //! HTTP and from a shell, and for people who register their own. One function an act.
 
 mod deletion;
+mod file_check;
 mod registration;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub use deletion::{Removed, TenantDeletion};
+pub use file_check::{FileCheck, Finding, Tally};
 pub use registration::{Registrant, Registration, RegistrationMode};
 
 /// The longest page of tenants.

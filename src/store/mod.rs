@@ -9,6 +9,7 @@ mod connect;
 mod ending;
 mod entity;
 mod events;
+mod file_rows;
 mod generations;
 mod invitations;
 mod joining;
@@ -59,6 +60,7 @@ pub use board_contents::{BoardContents, ContentsAsked, GenerationsOnPage};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
 pub use events::{Event, Events, News, SessionChange, Subject};
+pub use file_rows::{FileRow, FileRows};
 pub use generations::{
     AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationParts,
     GenerationWindow, LineageEntry, NewGeneration,
@@ -134,6 +136,12 @@ impl Store {
     #[must_use]
     pub fn worker(&self) -> WorkerStore<'_> {
         WorkerStore::new(self)
+    }
+
+    /// Which files the rows name.
+    #[must_use]
+    pub fn file_rows(&self) -> FileRows<'_> {
+        FileRows::new(self)
     }
 
     /// What the audit log writes and exports, and what ends it.

@@ -2,6 +2,7 @@
 
 mod duration;
 mod flags;
+mod storage;
 mod tenant;
 mod time;
 mod user;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use flags::{HiddenServeFlags, ServeFlags, SharedFlags, WorkerFlags};
+pub use storage::{StorageCommand, StorageGcArgs};
 pub use tenant::{
     JoinPolicyArg, TenantApproveArgs, TenantCommand, TenantCreateArgs, TenantDeleteArgs,
     TenantShowArgs, TenantUpdateArgs,
@@ -113,6 +115,15 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Compare stored files with the rows that name them
+    #[command(after_help = "Examples:
+  boards storage gc
+  boards storage gc --delete")]
+    Storage {
+        /// What to do.
+        #[command(subcommand)]
+        command: StorageCommand,
     },
     /// Print a signed token for a user; needs the provider jwt with a secret
     #[command(after_help = "Examples:
@@ -270,6 +281,7 @@ impl Command {
             Self::Audit { command: AuditCommand::Export(args) } => Some(&args.settings.0),
             Self::Tenant { command } => Some(command.settings()),
             Self::User { command } => Some(command.settings()),
+            Self::Storage { command } => Some(command.settings()),
             Self::Demo(flags) => Some(&flags.0),
             Self::Token(args) => Some(&args.settings.0),
             Self::Schema(_) | Self::Health(_) => None,
@@ -394,6 +406,7 @@ mod tests {
             "user suspend a@b.example --tenant acme",
             "token alice",
             "demo",
+            "storage gc",
         ] {
             let url = "--database-url postgres://h/b --auth-provider jwt";
             for line in [format!("boards {command} {url}"), format!("boards {url} {command}")] {

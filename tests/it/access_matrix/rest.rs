@@ -1,6 +1,5 @@
 //! REST asks the same policy: uploads, progress and files, each by every caller.
 
-use boards::config::StorageUrl;
 use reqwest::{
     StatusCode,
     multipart::{Form, Part},
@@ -75,7 +74,7 @@ async fn a_file_is_not_reached_through_another_generation_of_the_caller() {
     let own = outsider.upload_png(&board).await;
     let own_file = path_of_file(&world, Actor::Outsider, &own).await;
     assert_eq!(status(outsider.get(&own_file)).await, 200);
-    let StorageUrl::Directory(store) = &world.app.config.storage_url;
+    let store = world.app.config.storage_url.directory().expect("a folder");
     let on_disk = |path: &str| store.join(path.trim_start_matches("/api/storage/"));
     for strange in [file.replace(&uploaded, &own), own_file.replace("artifact", "left-over")] {
         let copy = on_disk(&strange);

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use boards::{
-    artifacts::ArtifactStore,
+    artifacts::{ArtifactStore, ArtifactStores},
     platform::TenantDeletion,
     store::{BATCH, ClosedTenant, TENANT_TABLES},
 };
@@ -195,8 +195,8 @@ async fn closed(app: &TestApp, slug: &str) -> ClosedTenant {
 }
 
 fn deletion(app: &TestApp) -> TenantDeletion {
-    let files = ArtifactStore::open(&app.storage().to_string_lossy()).expect("the files");
-    TenantDeletion::new(app.store().clone(), files)
+    let files = ArtifactStore::open_folder(app.storage()).expect("the files");
+    TenantDeletion::new(app.store().clone(), ArtifactStores::new(files))
 }
 
 #[tokio::test]

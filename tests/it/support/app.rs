@@ -9,7 +9,7 @@ use std::{
 
 use boards::{
     app::{App, Overrides},
-    config::{AuthProvider, Config, StorageUrl},
+    config::{AuthProvider, Config},
     domain::{TenantId, TenantRole},
     generators::Registry,
     rate_limit::LimitClock,
@@ -122,7 +122,7 @@ impl TestApp {
     /// The files of an artifact that is, or would be, stored under an id: a generation's, a
     /// board's.
     pub(crate) fn files_of(&self, id: &str) -> Vec<PathBuf> {
-        let StorageUrl::Directory(folder) = &self.config.storage_url;
+        let folder = self.config.storage_url.directory().expect("a folder");
         let mut files = files_below(folder);
         files.retain(|path| path.to_string_lossy().contains(id));
         files

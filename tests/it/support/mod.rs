@@ -9,6 +9,7 @@ mod file_server;
 mod generators;
 mod identity_provider;
 mod issuer;
+mod object_store;
 mod slow;
 mod socket;
 pub(crate) mod sql;
@@ -28,6 +29,7 @@ pub(crate) use generators::{
 };
 pub(crate) use identity_provider::IdentityProvider;
 pub(crate) use issuer::{Issuer, unsigned};
+pub(crate) use object_store::{BUCKET, ObjectServer};
 pub(crate) use slow::{SlowTable, is_quiet, slow_title};
 pub(crate) use socket::Socket;
 pub(crate) use stand_in::{End, Fault, Kind, Script, StandIn};

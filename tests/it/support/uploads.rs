@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use boards::config::StorageUrl;
 use reqwest::{
     Response,
     multipart::{Form, Part},
@@ -54,8 +53,7 @@ pub(crate) fn upload_form(board: &str, kind: &str, bytes: Vec<u8>) -> Form {
 impl TestApp {
     /// The folder of stored artifacts.
     pub(crate) fn storage(&self) -> &Path {
-        let StorageUrl::Directory(folder) = &self.config.storage_url;
-        folder
+        self.config.storage_url.directory().expect("a folder")
     }
 
     /// All files that are stored or on their way.
