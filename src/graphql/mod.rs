@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod gate;
 mod generation;
+mod generation_filter;
 mod generator;
 mod invitation;
 mod json;

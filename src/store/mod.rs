@@ -9,6 +9,7 @@ mod connect;
 mod ending;
 mod entity;
 mod events;
+mod generation_filter;
 mod generations;
 mod invitations;
 mod joining;
@@ -59,9 +60,10 @@ pub use board_contents::{BoardContents, ContentsAsked, GenerationsOnPage};
 pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
 pub use events::{Event, Events, SessionChange, Subject};
+pub use generation_filter::GenerationFilter;
 pub use generations::{
-    AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationParts,
-    GenerationWindow, LineageEntry, NewGeneration,
+    AuthorizedGeneration, Generation, GenerationPage, GenerationParts, GenerationWindow,
+    LineageEntry, NewGeneration,
 };
 pub use invitations::{Invitation, NewInvitation};
 pub use joining::{Joined, Newcomer};

@@ -14,7 +14,7 @@ use super::{
     now,
 };
 use crate::{
-    domain::{ArtifactType, GenerationId, GenerationStatus, JsonObject},
+    domain::{ArtifactType, GenerationId, GenerationStatus, JsonObject, folded_prompts},
     error::{Error, Result},
 };
 
@@ -86,6 +86,7 @@ impl AuthorizedBoard {
             user_id: Set(self.scope.user()?.0),
             generator_name: Set(generator_name),
             artifact_type: Set(artifact_type.as_str().to_owned()),
+            prompt_folded: Set(Some(folded_prompts(&input_params))),
             input_params: Set(Value::Object(input_params)),
             storage_url: Set(None),
             thumbnail_url: Set(None),
