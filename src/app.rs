@@ -1,5 +1,7 @@
 //! The composition root: from a configuration to a running server.
 
+mod keys;
+
 use std::{
     fs::{DirBuilder, File},
     net::SocketAddr,
@@ -10,7 +12,6 @@ use std::{
 };
 
 use chrono::Utc;
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,9 @@ use crate::{
     rate_limit::{Allowance, Allowances, LimitClock, RateLimits},
     store::{Store, StoreLimits},
 };
+
+pub use keys::open_vault;
+use keys::signing_key;
 
 /// How often the statistics of an SQLite file are looked at.
 const STATISTICS_EVERY: Duration = Duration::from_hours(1);
@@ -79,6 +83,9 @@ pub enum StartError {
     /// Links cannot be signed with this key.
     #[error("BOARDS_SIGNING_SECRET: {0}")]
     Signing(#[from] SigningError),
+    /// Secrets of tenants cannot be encrypted with what the file holds.
+    #[error("encryption.key must hold keys of 32 bytes in base64; see BOARDS_ENCRYPTION_KEY")]
+    Encryption,
     /// The client for downloads cannot be set up.
     #[error("downloads cannot be set up: {0}")]
     Fetch(#[from] FetchError),
@@ -156,6 +163,7 @@ impl App {
         let lock = database.as_deref().map(lock).transpose()?;
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
+        open_vault(&config, &store)?;
         let artifacts =
             open_artifacts(&config, bound, staging.path().to_owned(), &overrides.fetch_loopback)?;
         let registry = match overrides.registry {
@@ -466,33 +474,6 @@ fn open_artifacts(
     };
     let fetcher = fetcher.in_directory(&staging);
     Ok(Artifacts::new(store, links, fetcher, staging, config.max_upload_bytes))
-}
-
-/// The key that links and cursors are signed with: the configured one, or a random one that stays in
-/// the data folder, so that they survive a restart.
-fn signing_key(config: &Config) -> Result<Vec<u8>, StartError> {
-    if let Some(secret) = &config.signing_secret {
-        return Ok(secret.expose_secret().as_bytes().to_vec());
-    }
-    let path = config.signing_key_file();
-    let unusable = |cause| StartError::Folder { path: path.display().to_string(), cause };
-    match std::fs::read(&path) {
-        Ok(key) if !key.is_empty() => return Ok(key),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unusable(error)),
-    }
-    let mut key = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut key)
-        .map_err(|_| unusable(std::io::Error::other("no randomness")))?;
-    // NamedTempFile is made with mode 0600; renaming makes the whole key appear at once.
-    let mut file = tempfile::NamedTempFile::new_in(&config.data_dir).map_err(unusable)?;
-    std::io::Write::write_all(&mut file, &key).map_err(unusable)?;
-    match file.persist_noclobber(&path) {
-        Ok(_) => Ok(key.to_vec()),
-        // Another process was faster: its key is the key.
-        Err(_) => std::fs::read(&path).map_err(unusable),
-    }
 }
 
 fn verifier(config: &Config) -> Result<Arc<dyn TokenVerifier>, StartError> {

@@ -9,6 +9,7 @@ mod migrate;
 mod schema;
 mod serve;
 mod tenant;
+mod tenant_key;
 pub mod token;
 mod user;
 

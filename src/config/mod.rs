@@ -4,6 +4,7 @@
 mod algorithm;
 mod check;
 mod database_url;
+mod encryption;
 mod error;
 mod issuer;
 mod issuer_list;
@@ -39,6 +40,7 @@ pub(crate) use algorithm::KeyShape;
 
 pub use algorithm::JwtAlgorithm;
 pub use database_url::DatabaseUrl;
+pub use encryption::encryption_keys;
 pub use error::ConfigError;
 pub use issuer::TrustedIssuer;
 pub use key::{JwtKey, JwtKeyError};
@@ -161,6 +163,9 @@ pub struct Config {
     /// The secret that signs storage links and cursors, 32 bytes or more. Without one, a random key is kept in
     /// [`Config::signing_key_file`].
     pub signing_secret: Option<SecretString>,
+    /// Keys that secrets of tenants are encrypted with, as [`encryption_keys`] reads them. Without any, a
+    /// random one is kept in [`Config::encryption_key_file`].
+    pub encryption_key: Option<SecretString>,
     /// How long a storage link works.
     pub storage_link: Duration,
 
@@ -326,6 +331,7 @@ impl Config {
             tenant_domain: reader.optional("tenant_domain", value::domain)?,
 
             signing_secret: reader.secret("signing_secret", LEAST_SECRET_BYTES)?,
+            encryption_key: reader.optional("encryption_key", encryption_key)?,
             storage_link: seconds(reader, "storage_link_seconds")?,
 
             worker_enabled: reader.switch("worker_enabled")?,
@@ -374,6 +380,12 @@ impl Config {
     #[must_use]
     pub fn signing_key_file(&self) -> PathBuf {
         self.data_dir.join("signing.key")
+    }
+
+    /// The file of the key that secrets of tenants are encrypted with where none is configured.
+    #[must_use]
+    pub fn encryption_key_file(&self) -> PathBuf {
+        self.data_dir.join("encryption.key")
     }
 
     /// Whether nobody judges tokens, and everyone is the one local user.
@@ -491,6 +503,11 @@ fn tenant_slug(text: &str) -> Result<String, NotAllowed> {
 fn claim(text: &str) -> Result<String, NotAllowed> {
     let fits = text.chars().count() <= MOST_CLAIM_CHARACTERS && !TAKEN_CLAIMS.contains(&text);
     if fits { Ok(text.to_owned()) } else { Err(NotAllowed) }
+}
+
+/// Good keys, kept as they were written: only who encrypts reads them.
+fn encryption_key(text: &str) -> Result<SecretString, NotAllowed> {
+    encryption_keys(text).map(|_| SecretString::from(text)).ok_or(NotAllowed)
 }
 
 fn public_key(reader: &Reader<'_>) -> Result<Option<String>, ConfigError> {

@@ -32,6 +32,7 @@ mod member;
 mod omission;
 mod people;
 mod persisted;
+mod provider_key;
 mod schema;
 mod selection;
 mod session;

@@ -16,6 +16,7 @@ use super::{
     generator::GeneratorQueries,
     invitation::{InvitationMutations, InvitationQueries},
     people::{PeopleMutations, PeopleQueries},
+    provider_key::{ProviderKeyMutations, ProviderKeyQueries},
     shapes::Shapes,
     subscription::Subscriptions,
     tag::{TagMutations, TagQueries},
@@ -37,6 +38,7 @@ pub(super) struct Query(
     TagQueries,
     PeopleQueries,
     InvitationQueries,
+    ProviderKeyQueries,
     AccessTokenQueries,
     AuditQueries,
 );
@@ -51,6 +53,7 @@ pub(super) struct Mutation(
     TagMutations,
     PeopleMutations,
     InvitationMutations,
+    ProviderKeyMutations,
     AccessTokenMutations,
 );
 

@@ -21,6 +21,7 @@ mod migrate;
 mod people;
 mod pool;
 mod projection;
+mod provider_keys;
 mod queueing;
 mod recent;
 mod row;
@@ -37,11 +38,12 @@ mod tenants;
 mod token_use;
 mod uploads;
 mod users;
+mod vault;
 mod visibility;
 mod watch;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr, SqlErr, sqlx};
@@ -72,6 +74,7 @@ pub use lineage::{Direction, LineageEdge, LineageGraph};
 pub use members::{MemberWindow, Membership};
 pub use migrate::MigrationStatus;
 pub use people::{MemberFilter, People};
+pub use provider_keys::ProviderKey;
 pub use scope::{Scope, Viewer};
 pub use stored_json::StoredJson;
 pub use system::{
@@ -83,6 +86,7 @@ pub use tenants::{NewTenant, TenantChanges, TenantCounts, TenantFilter, TenantRe
 pub use token_use::PresentedToken;
 pub use uploads::NewUpload;
 pub use users::{BoardsOfUser, User, UserBoards, UserParts};
+pub use vault::{Vault, VaultError};
 pub use worker::{ClaimedJob, FinishedArtifact, WorkerId, WorkerStore};
 
 /// Handle on the database; cheap to clone. What is asked through it is asked on somebody's behalf: the
@@ -102,6 +106,8 @@ struct Inner {
     events: Events,
     statements: Arc<Statements>,
     templates: Templates,
+    /// What secrets of tenants are encrypted with, once it is known.
+    vault: OnceLock<Vault>,
 }
 
 impl Store {
@@ -139,6 +145,15 @@ impl Store {
     #[must_use]
     pub fn audit(&self) -> AuditStore<'_> {
         AuditStore::new(self)
+    }
+
+    /// What secrets of tenants are encrypted with from now on. Only the first is taken.
+    pub fn use_vault(&self, vault: Vault) {
+        let _ = self.inner.vault.set(vault);
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        self.inner.vault.get()
     }
 
     /// Which database this is: `postgresql` or `sqlite`.

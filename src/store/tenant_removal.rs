@@ -26,7 +26,7 @@ pub const BATCH: u64 = 500;
 /// Every table with rows of tenants, and the column by which batches of it are taken. In an order in
 /// which nothing points at a row that goes, so that no deletion runs on into other tables. A test
 /// compares it with what the databases know.
-pub const TENANT_TABLES: [(&str, &str); 13] = [
+pub const TENANT_TABLES: [(&str, &str); 14] = [
     ("jobs", "generation_id"),
     ("generation_tags", "id"),
     ("generation_inputs", "generation_id"),
@@ -38,6 +38,7 @@ pub const TENANT_TABLES: [(&str, &str); 13] = [
     ("boards", "id"),
     ("access_tokens", "id"),
     ("invitations", "id"),
+    ("provider_keys", "id"),
     ("users", "id"),
     ("audit_events", "id"),
 ];

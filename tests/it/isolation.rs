@@ -369,6 +369,10 @@ impl Walk {
                     format!("{{ nodes {{ email user {user} }} pageInfo {{ endCursor }} }}");
                 Self::graphql(field, "$q: String", "query: $q", &selection, json!({ "q": text }))
             }
+            "providerKeys" => {
+                let selection = format!("{{ provider updatedBy {user} }}");
+                Self::graphql(field, "", "", &selection, json!({}))
+            }
             "tenantInvitations" => {
                 let selection = format!("{{ nodes {{ id email invitedBy {user} }} }}");
                 Self::graphql(field, "", "", &selection, json!({}))
@@ -445,6 +449,12 @@ impl Walk {
                 let email = format!("guest-{}@x.example", self.random.below(6));
                 by_input("InviteUserInput", "{ id email }", json!({ "email": email }))
             }
+            "setProviderKey" => {
+                let selection = format!("{{ provider updatedBy {} }}", user());
+                let arguments = "provider: \"fal\", key: \"key\"";
+                Self::graphql(field, "", arguments, &selection, json!({}))
+            }
+            "deleteProviderKey" => Self::graphql(field, "", "provider: \"fal\"", "", json!({})),
             "revokeInvitation" => by_id("", self.id(tenant, Kind::Invitation)),
             "setTenantRole" | "suspendUser" | "reinstateUser" => {
                 let arguments = match field {
@@ -688,7 +698,7 @@ impl Walk {
     }
 }
 
-const MUTATIONS: [&str; 24] = [
+const MUTATIONS: [&str; 26] = [
     "createBoard",
     "updateBoard",
     "deleteBoard",
@@ -710,6 +720,8 @@ const MUTATIONS: [&str; 24] = [
     "revokeAccessToken",
     "inviteUser",
     "revokeInvitation",
+    "setProviderKey",
+    "deleteProviderKey",
     "setTenantRole",
     "suspendUser",
     "reinstateUser",

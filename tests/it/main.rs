@@ -26,6 +26,7 @@ mod persisted;
 mod plans;
 mod platform;
 mod projection;
+mod provider_keys;
 mod providers;
 mod rate_limits;
 mod readme;

@@ -3,6 +3,7 @@
 mod duration;
 mod flags;
 mod tenant;
+mod tenant_key;
 mod time;
 mod user;
 
@@ -23,6 +24,7 @@ pub use tenant::{
     JoinPolicyArg, TenantApproveArgs, TenantCommand, TenantCreateArgs, TenantDeleteArgs,
     TenantShowArgs, TenantUpdateArgs,
 };
+pub use tenant_key::{TenantKeyArgs, TenantKeyCommand, TenantKeyListArgs};
 pub use user::{
     OneUserArgs, PlaceArgs, TenantRoleArg, UserCommand, UserInviteArgs, UserListArgs, UserRoleArgs,
 };

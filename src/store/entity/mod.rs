@@ -9,6 +9,7 @@ pub(super) mod generation_tags;
 pub(super) mod generations;
 pub(super) mod invitations;
 pub(super) mod jobs;
+pub(super) mod provider_keys;
 pub(super) mod tags;
 pub(super) mod tenants;
 pub(super) mod users;
@@ -40,5 +41,6 @@ tenant_scoped!(
     generation_tags,
     invitations,
     jobs,
+    provider_keys,
     access_tokens
 );

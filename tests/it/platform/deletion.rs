@@ -81,6 +81,8 @@ async fn furnish(app: &TestApp, slug: &str) -> (Client, String) {
     app.make_admin(&ada).await;
     let invite = "mutation { inviteUser(input: { email: \"grace@example.org\" }) { id } }";
     ada.data(invite, json!({})).await;
+    let key = "mutation { setProviderKey(provider: \"fal\", key: \"k\") { provider } }";
+    ada.data(key, json!({})).await;
     carry_over(app, slug, &ada.id().await, &picture).await;
     (ada, board)
 }
