@@ -27,7 +27,7 @@ use crate::{
         providers::{IssuersError, IssuersVerifier, NoneVerifier, TokenVerifier},
     },
     config::{Config, ConfigError, Scopes, StorageUrl, TenantRegistration},
-    domain::CursorKey,
+    domain::{CreditRules, Credits, CursorKey},
     error::Error,
     generators::Registry,
     graphql::{self, Limits, Services},
@@ -45,6 +45,8 @@ use keys::signing_key;
 
 /// How often the statistics of an SQLite file are looked at.
 const STATISTICS_EVERY: Duration = Duration::from_hours(1);
+/// How often reservations of credits are looked through.
+const CREDITS_EVERY: Duration = Duration::from_hours(1);
 /// How often a server on a database that is behind looks whether it has been migrated.
 const MIGRATION_POLL: Duration = Duration::from_secs(2);
 /// Of the time of a request, what a download within it may take.
@@ -164,6 +166,7 @@ impl App {
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
         open_vault(&config, &store)?;
+        open_credits(&config, &store);
         let artifacts =
             open_artifacts(&config, bound, staging.path().to_owned(), &overrides.fetch_loopback)?;
         let registry = match overrides.registry {
@@ -337,6 +340,7 @@ impl Work {
             );
         }
         tokio::spawn(update_statistics(store.clone(), self.stopping.clone()));
+        tokio::spawn(sweep_credits(store.clone(), self.stopping.clone()));
         let deletion = TenantDeletion::new(store.clone(), self.artifacts.store().clone());
         deletion.start(self.stopping.clone()).await?;
         if config.worker_enabled {
@@ -369,6 +373,33 @@ async fn update_statistics(store: Store, stopping: CancellationToken) {
 async fn refresh_statistics(store: &Store) {
     if let Err(error) = store.update_statistics().await {
         tracing::warn!(?error, "the statistics of the database stay as they were");
+    }
+}
+
+/// Has generations cost credits where they do.
+pub fn open_credits(config: &Config, store: &Store) {
+    if config.credits {
+        store.use_credits(CreditRules {
+            per_usd: config.credits_per_usd,
+            unknown_cost: Credits::whole(config.credits_unknown_cost),
+        });
+    }
+}
+
+/// Settles credits that nobody settled when their generation ended. Every other way settles them at once.
+async fn sweep_credits(store: Store, stopping: CancellationToken) {
+    loop {
+        match store.system().settle_forgotten_credits().await {
+            Ok(0) => {}
+            Ok(settled) => {
+                tracing::info!(settled, "reservations of credits were left and are settled")
+            }
+            Err(error) => tracing::warn!(?error, "reservations of credits may be left unsettled"),
+        }
+        let pause = tokio::time::sleep(CREDITS_EVERY);
+        if stopping.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
     }
 }
 

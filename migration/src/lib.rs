@@ -23,6 +23,7 @@ mod m20261122_000016_index_members_of_boards;
 mod m20261122_000017_order_memberships;
 mod m20261122_000020_index_filters_of_generations;
 mod m20261122_000021_create_provider_keys;
+mod m20261122_000022_create_credits;
 mod sql;
 
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000017_order_memberships::Migration),
             Box::new(m20261122_000020_index_filters_of_generations::Migration),
             Box::new(m20261122_000021_create_provider_keys::Migration),
+            Box::new(m20261122_000022_create_credits::Migration),
         ]
     }
 }

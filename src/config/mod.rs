@@ -158,6 +158,13 @@ pub struct Config {
     /// The domain whose subdomains name tenants, in lower case.
     pub tenant_domain: Option<String>,
 
+    /// Whether generations cost credits.
+    pub credits: bool,
+    /// Credits for a US dollar.
+    pub credits_per_usd: u64,
+    /// Credits that a generation costs of which nothing is known.
+    pub credits_unknown_cost: u64,
+
     /// Where artifacts are kept.
     pub storage_url: StorageUrl,
     /// The secret that signs storage links and cursors, 32 bytes or more. Without one, a random key is kept in
@@ -329,6 +336,10 @@ impl Config {
                 .list("tenant_registration_domains", |text| email_domain(text).ok_or(NotAllowed))?,
             tenant_registration_max: reader.number("tenant_registration_max")?,
             tenant_domain: reader.optional("tenant_domain", value::domain)?,
+
+            credits: reader.switch("credits")?,
+            credits_per_usd: reader.number("credits_per_usd")?,
+            credits_unknown_cost: reader.number("credits_unknown_cost")?,
 
             signing_secret: reader.secret("signing_secret", LEAST_SECRET_BYTES)?,
             encryption_key: reader.optional("encryption_key", encryption_key)?,

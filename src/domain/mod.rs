@@ -1,6 +1,7 @@
 //! Plain types and rules of the product: ids, roles, statuses, input rules. No framework, no I/O.
 
 mod artifact;
+mod credits;
 mod cursor;
 mod decision;
 mod email;
@@ -18,6 +19,7 @@ mod text;
 mod token_scope;
 
 pub use artifact::ArtifactType;
+pub use credits::{CreditRules, Credits};
 pub use cursor::{CursorKey, CursorList, Cursors, ListPosition, ListWindow, PageRequest};
 pub use decision::Decision;
 pub use email::EmailAddress;

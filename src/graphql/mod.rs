@@ -14,6 +14,7 @@ mod board;
 mod board_connections;
 mod completion;
 mod connection;
+mod credit;
 mod document;
 mod engine;
 mod error;

@@ -10,6 +10,7 @@ use super::{
     audit::AuditQueries,
     board::{BoardMutations, BoardQueries},
     board_connections::BoardConnectionQueries,
+    credit::{CreditMutations, CreditQueries},
     engine::Engine,
     gate::Gated,
     generation::{GenerationMutations, GenerationQueries},
@@ -39,6 +40,7 @@ pub(super) struct Query(
     PeopleQueries,
     InvitationQueries,
     ProviderKeyQueries,
+    CreditQueries,
     AccessTokenQueries,
     AuditQueries,
 );
@@ -54,6 +56,7 @@ pub(super) struct Mutation(
     PeopleMutations,
     InvitationMutations,
     ProviderKeyMutations,
+    CreditMutations,
     AccessTokenMutations,
 );
 

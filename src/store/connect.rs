@@ -91,6 +91,7 @@ impl Store {
             statements,
             templates: Templates::new(backend),
             vault: OnceLock::new(),
+            credits: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner), read, write })
     }

@@ -215,6 +215,8 @@ pub struct NewGeneration {
     pub metadata: JsonObject,
     /// The artifacts that the parameters name.
     pub inputs: Vec<LineageEntry>,
+    /// What it is expected to cost, in US dollars; none where nothing is known.
+    pub cost_usd: Option<Decimal>,
 }
 
 /// A page of a board's generations, newest first.

@@ -6,6 +6,7 @@ mod audit;
 mod board_contents;
 mod boards;
 mod connect;
+mod credits;
 mod ending;
 mod entity;
 mod events;
@@ -49,7 +50,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr, SqlErr, sqlx};
 
 use crate::{
-    domain::TenantId,
+    domain::{CreditRules, TenantId},
     error::{Error, Result},
 };
 use pool::{Lane, Transaction};
@@ -108,6 +109,8 @@ struct Inner {
     templates: Templates,
     /// What secrets of tenants are encrypted with, once it is known.
     vault: OnceLock<Vault>,
+    /// How credits are counted, where they are used.
+    credits: OnceLock<CreditRules>,
 }
 
 impl Store {
@@ -150,6 +153,17 @@ impl Store {
     /// What secrets of tenants are encrypted with from now on. Only the first is taken.
     pub fn use_vault(&self, vault: Vault) {
         let _ = self.inner.vault.set(vault);
+    }
+
+    /// Has generations cost credits from now on. Only the first rules are taken.
+    pub fn use_credits(&self, rules: CreditRules) {
+        let _ = self.inner.credits.set(rules);
+    }
+
+    /// How credits are counted; none where they are not used.
+    #[must_use]
+    pub fn credits(&self) -> Option<CreditRules> {
+        self.inner.credits.get().copied()
     }
 
     fn vault(&self) -> Option<&Vault> {

@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, prelude::Decimal};
 use serde_json::{Value, json};
 
 use super::{
-    AuthorizedBoard, Generation, LineageEntry, NewGeneration,
+    AuthorizedBoard, Generation, LineageEntry, NewGeneration, credits,
     entity::{
         generation_inputs,
         generations::{self, Entity},
@@ -22,7 +22,8 @@ impl AuthorizedBoard {
     /// Writes a generation and its job in one transaction and wakes a worker.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the board or an input was deleted meanwhile.
+    /// [`Error::NotFound`] when the board or an input was deleted meanwhile,
+    /// [`Error::InsufficientCredits`] where it costs more than the user has.
     pub async fn queue_generation(&self, new: NewGeneration) -> Result<Generation> {
         let id = GenerationId::new();
         let now = now();
@@ -54,6 +55,8 @@ impl AuthorizedBoard {
         let transaction = self.scope.store().begin().await?;
         let row = self.insert_generation(&transaction, row, &new.inputs).await?;
         jobs::Entity::insert(job).exec_without_returning(&transaction).await?;
+        let whose = (self.scope.tenant(), self.scope.user()?, id);
+        credits::reserve(self.scope.store(), &transaction, whose, new.cost_usd).await?;
         transaction.commit().await?;
         self.scope.store().events().job_queued();
         self.scope.publish_generation(self.board.id, id);

@@ -26,11 +26,13 @@ pub const BATCH: u64 = 500;
 /// Every table with rows of tenants, and the column by which batches of it are taken. In an order in
 /// which nothing points at a row that goes, so that no deletion runs on into other tables. A test
 /// compares it with what the databases know.
-pub const TENANT_TABLES: [(&str, &str); 14] = [
+pub const TENANT_TABLES: [(&str, &str); 16] = [
     ("jobs", "generation_id"),
     ("generation_tags", "id"),
     ("generation_inputs", "generation_id"),
     ("credit_transactions", "id"),
+    ("credit_reservations", "generation_id"),
+    ("credit_balances", "user_id"),
     ("lora_models", "id"),
     ("generations", "id"),
     ("board_members", "id"),

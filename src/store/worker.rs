@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     Event, Generation, Scope, Store, Subject, Transaction, Viewer,
+    credits::{self, Ending},
     ending::UNFINISHED,
     entity::{
         generations::{self, Column, Entity},
@@ -269,7 +270,7 @@ impl<'a> WorkerStore<'a> {
             .col_expr(Column::ErrorMessage, Expr::value(None::<String>))
             .col_expr(Column::CompletedAt, Expr::value(now))
             .col_expr(Column::UpdatedAt, Expr::value(now));
-        self.end(worker, generation, update).await
+        self.end(worker, generation, update, true).await
     }
 
     /// Ends a run that made nothing, with a message for the user. False as in
@@ -289,7 +290,7 @@ impl<'a> WorkerStore<'a> {
             .col_expr(Column::ErrorMessage, Expr::value(message))
             .col_expr(Column::CompletedAt, Expr::value(now))
             .col_expr(Column::UpdatedAt, Expr::value(now));
-        self.end(worker, generation, update).await
+        self.end(worker, generation, update, false).await
     }
 
     async fn end(
@@ -297,8 +298,11 @@ impl<'a> WorkerStore<'a> {
         worker: WorkerId,
         generation: &Generation,
         update: sea_orm::UpdateMany<Entity>,
+        is_made: bool,
     ) -> Result<bool> {
         let transaction = self.store.begin().await?;
+        let (tenant, its_credits) = (generation.tenant, Ending::Generations(&[generation.id]));
+        credits::hold_users(self.store, &transaction, tenant, its_credits).await?;
         let ended = jobs::Entity::delete_many()
             .filter(jobs::Column::GenerationId.eq(generation.id.0))
             .filter(jobs::Column::WorkerId.eq(worker.0))
@@ -313,6 +317,11 @@ impl<'a> WorkerStore<'a> {
             .filter(Column::Status.eq(GenerationStatus::Processing.as_str()))
             .exec(&transaction)
             .await?;
+        if is_made && written.rows_affected > 0 {
+            credits::settle(self.store, &transaction, tenant, generation.id).await?;
+        } else {
+            credits::refund(self.store, &transaction, tenant, its_credits).await?;
+        }
         transaction.commit().await?;
         self.publish(generation);
         Ok(written.rows_affected > 0)

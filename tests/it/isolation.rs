@@ -369,6 +369,11 @@ impl Walk {
                     format!("{{ nodes {{ email user {user} }} pageInfo {{ endCursor }} }}");
                 Self::graphql(field, "$q: String", "query: $q", &selection, json!({ "q": text }))
             }
+            "estimateCost" => {
+                let id = self.id(tenant, Kind::Image);
+                let arguments = "generatorName: \"image-edit\", inputParams: { image: $id }";
+                Self::graphql(field, "$id: JSON", arguments, "{ usd }", json!({ "id": id }))
+            }
             "providerKeys" => {
                 let selection = format!("{{ provider updatedBy {user} }}");
                 Self::graphql(field, "", "", &selection, json!({}))
@@ -448,6 +453,10 @@ impl Walk {
                 // The same addresses in both tenants, too.
                 let email = format!("guest-{}@x.example", self.random.below(6));
                 by_input("InviteUserInput", "{ id email }", json!({ "email": email }))
+            }
+            "grantCredits" => {
+                let variables = json!({ "id": self.id(tenant, Kind::User) });
+                Self::graphql(field, "$id: UUID!", "userId: $id, amount: 1", "", variables)
             }
             "setProviderKey" => {
                 let selection = format!("{{ provider updatedBy {} }}", user());
@@ -698,7 +707,7 @@ impl Walk {
     }
 }
 
-const MUTATIONS: [&str; 26] = [
+const MUTATIONS: [&str; 27] = [
     "createBoard",
     "updateBoard",
     "deleteBoard",
@@ -722,6 +731,7 @@ const MUTATIONS: [&str; 26] = [
     "revokeInvitation",
     "setProviderKey",
     "deleteProviderKey",
+    "grantCredits",
     "setTenantRole",
     "suspendUser",
     "reinstateUser",

@@ -11,6 +11,7 @@ mod boards;
 mod cli;
 mod connections;
 mod counts;
+mod credits;
 mod generations;
 mod hostile;
 mod http;

@@ -26,7 +26,8 @@ pub use tenant::{
 };
 pub use tenant_key::{TenantKeyArgs, TenantKeyCommand, TenantKeyListArgs};
 pub use user::{
-    OneUserArgs, PlaceArgs, TenantRoleArg, UserCommand, UserInviteArgs, UserListArgs, UserRoleArgs,
+    OneUserArgs, PlaceArgs, TenantRoleArg, UserCommand, UserCreditsCommand, UserCreditsGrantArgs,
+    UserInviteArgs, UserListArgs, UserRoleArgs,
 };
 
 /// Longest subject, email and name that the users' columns hold.

@@ -67,6 +67,14 @@ pub(super) fn operation(key: &str, world: &World, actor: Actor, place: &Place) -
         "tenantInvitations" | "inviteUser" | "revokeInvitation" => {
             of_invitations(key, world, place)
         }
+        "estimateCost" => Some(ask(
+            "{ estimateCost(generatorName: \"qr-code\", inputParams: { text: \"a\" }) { usd } }",
+            json!({}),
+        )),
+        "grantCredits" => Some(ask(
+            "mutation($u: UUID!) { grantCredits(userId: $u, amount: 1) }",
+            json!({ "u": world.bystander }),
+        )),
         "providerKeys" | "setProviderKey" => of_provider_keys(key),
         "deleteProviderKey" => {
             Some(ask("mutation { deleteProviderKey(provider: \"kie\") }", json!({})))

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use boards::{
     domain::ArtifactType,
-    generators::{Failure, Generator, Made, Output, Run, builtin},
+    generators::{Cost, Failure, Generator, Made, Output, Run, builtin},
 };
 use serde_json::{Map, Value, json};
 
@@ -56,6 +56,11 @@ pub(crate) fn test_generators() -> Vec<Arc<dyn Generator>> {
     generators
 }
 
+/// What runs of these cost, but for the one of which nothing is known.
+fn cent() -> Cost {
+    Cost { usd: "0.01".parse().expect("a number"), kind: "per run".into(), basis: "stated".into() }
+}
+
 fn text(content: &str) -> Made {
     Made::from(Output { bytes: bytes::Bytes::from(content.to_owned()), metadata: Map::new() })
 }
@@ -82,6 +87,10 @@ impl Generator for Slow {
         schema(&json!({ "seconds": {
             "type": "number", "minimum": 0, "maximum": 3600, "default": 3600, "description": "How long."
         } }))
+    }
+
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        Some(cent())
     }
 
     async fn run(&self, run: Run) -> Result<Made, Failure> {
@@ -127,6 +136,10 @@ impl Generator for Recorded {
         }))
     }
 
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        Some(cent())
+    }
+
     async fn run(&self, run: Run) -> Result<Made, Failure> {
         let flag = |name: &str| run.params.get(name).and_then(Value::as_bool).unwrap_or_default();
         let name = run.params.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -167,6 +180,10 @@ impl Generator for Failing {
         schema(&json!({ "message": { "type": "string", "description": "What to say." } }))
     }
 
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        Some(cent())
+    }
+
     async fn run(&self, run: Run) -> Result<Made, Failure> {
         let message = run.params.get("message").and_then(Value::as_str).unwrap_or("no");
         Err(Failure::Message(message.to_owned()))
@@ -189,6 +206,10 @@ impl Generator for Panicking {
 
     fn input_schema(&self) -> Value {
         schema(&json!({}))
+    }
+
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        None
     }
 
     async fn run(&self, _run: Run) -> Result<Made, Failure> {
