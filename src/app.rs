@@ -1,5 +1,6 @@
 //! The composition root: from a configuration to a running server, or to a worker without one.
 
+mod keys;
 mod work;
 mod worker;
 
@@ -14,13 +15,15 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::Utc;
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
-use self::work::{Work, refresh_statistics};
-pub use self::worker::WorkerApp;
+pub use self::{keys::open_vault, worker::WorkerApp};
+use self::{
+    keys::signing_key,
+    work::{Work, refresh_statistics},
+};
 use crate::{
     artifacts::{
         ArtifactStore, ArtifactStores, Artifacts, CloudAccess, FetchError, FetchLimits, Fetcher,
@@ -32,18 +35,19 @@ use crate::{
         providers::{IssuersError, IssuersVerifier, NoneVerifier, TokenVerifier},
     },
     config::{Config, ConfigError, Scopes, StorageUrl, StoreName, TenantRegistration},
-    domain::{CursorKey, TenantId},
+    domain::{CreditRules, Credits, CursorKey, TenantId},
     error::Error,
-    generators::Registry,
+    generators::{Catalogue, Registry, catalogue::Flaws, providers::Providers},
     graphql::{self, Limits, Services},
     http::{
         self, ConnectionLimits, HttpServices, HttpSettings, HttpState, ProtectedResource, router,
     },
-    jobs::WorkerHandle,
+    jobs::{Keys, WorkerHandle},
     platform::{Platform, PlatformSettings, Registration, RegistrationMode},
     rate_limit::{Allowance, Allowances, LimitClock, RateLimits},
     store::{Store, StoreLimits, TenantReference},
 };
+
 
 /// Of the time of a request, what a download within it may take.
 const FETCH_SHARE: f64 = 0.8;
@@ -86,6 +90,9 @@ pub enum StartError {
     /// Links cannot be signed with this key.
     #[error("BOARDS_SIGNING_SECRET: {0}")]
     Signing(#[from] SigningError),
+    /// Secrets of tenants cannot be encrypted with what the file holds.
+    #[error("encryption.key must hold keys of 32 bytes in base64; see BOARDS_ENCRYPTION_KEY")]
+    Encryption,
     /// The client for downloads cannot be set up.
     #[error("downloads cannot be set up: {0}")]
     Fetch(#[from] FetchError),
@@ -173,19 +180,24 @@ impl App {
         let lock = database.as_deref().map(lock).transpose()?;
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
+        open_vault(&config, &store)?;
+        open_credits(&config, &store);
         let (folder, loopback) = (staging.path().to_owned(), &overrides.fetch_loopback);
         let artifacts = open_artifacts(&config, &store, bound, folder, loopback).await?;
+        let providers = open_providers(&config)?;
         let registry = match overrides.registry {
             Some(registry) => registry,
-            None => Registry::builtin().map_err(StartError::Generators)?,
+            None => open_generators(&config, &providers)?,
         };
         let registry = Arc::new(registry);
+        let keys = Keys::new(store.clone(), providers);
         let stopping = CancellationToken::new();
         let clock = overrides.rate_limit_clock.unwrap_or_else(LimitClock::system);
         let limits = rate_limits(&config, &clock)?;
         tokio::spawn(limits.clone().sweep_until(stopping.clone()));
         let (log, audit) = AuditWriter::start(&store, config.audit_retention);
-        let services = http_services(&config, &store, &artifacts, &registry, limits, log)?;
+        let generators = (Arc::clone(&registry), keys.clone());
+        let services = http_services(&config, &store, &artifacts, generators, limits, log)?;
         let state = HttpState::new(services, http_settings(&config, bound), stopping.clone());
         let worker = Arc::default();
         let work = Work {
@@ -193,6 +205,7 @@ impl App {
             store: store.clone(),
             artifacts,
             registry,
+            keys,
             config: config.clone(),
             worker: Arc::clone(&worker),
         };
@@ -277,6 +290,16 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         connections,
         header_timeout: config.header_timeout,
         keep_alive: config.keep_alive,
+    }
+}
+
+/// Has generations cost credits where they do.
+pub fn open_credits(config: &Config, store: &Store) {
+    if config.credits {
+        store.use_credits(CreditRules {
+            per_usd: config.credits_per_usd,
+            unknown_cost: Credits::whole(config.credits_unknown_cost),
+        });
     }
 }
 
@@ -411,31 +434,35 @@ async fn open_artifacts(
     Ok(Artifacts::new(stores, links, fetcher, previews, staging, config.max_upload_bytes))
 }
 
-/// The key that links and cursors are signed with: the configured one, or a random one that stays in
-/// the data folder, so that they survive a restart.
-fn signing_key(config: &Config) -> Result<Vec<u8>, StartError> {
-    if let Some(secret) = &config.signing_secret {
-        return Ok(secret.expose_secret().as_bytes().to_vec());
+/// The adapters of the providers, as configured.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn open_providers(config: &Config) -> Result<Providers, StartError> {
+    Providers::new(config).map_err(|error| StartError::Generators(error.to_string()))
+}
+
+/// The generators that come with the server, and those of the configured folder.
+///
+/// # Errors
+/// Says what is wrong with which file.
+pub fn open_catalogue(config: &Config, providers: &Providers) -> Result<Catalogue, StartError> {
+    let known: Vec<_> = providers.iter().cloned().collect();
+    let broken = |flaws: Flaws| StartError::Generators(flaws.to_string());
+    let catalogue = Catalogue::embedded(&known).map_err(broken)?;
+    match &config.generators_dir {
+        Some(folder) => catalogue.with_folder(folder, &known).map_err(broken),
+        None => Ok(catalogue),
     }
-    let path = config.signing_key_file();
-    let unusable = |cause| StartError::Folder { path: path.display().to_string(), cause };
-    match std::fs::read(&path) {
-        Ok(key) if !key.is_empty() => return Ok(key),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unusable(error)),
-    }
-    let mut key = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut key)
-        .map_err(|_| unusable(std::io::Error::other("no randomness")))?;
-    // NamedTempFile is made with mode 0600; renaming makes the whole key appear at once.
-    let mut file = tempfile::NamedTempFile::new_in(&config.data_dir).map_err(unusable)?;
-    std::io::Write::write_all(&mut file, &key).map_err(unusable)?;
-    match file.persist_noclobber(&path) {
-        Ok(_) => Ok(key.to_vec()),
-        // Another process was faster: its key is the key.
-        Err(_) => std::fs::read(&path).map_err(unusable),
-    }
+}
+
+/// Every generator that there is.
+///
+/// # Errors
+/// As [`open_catalogue`].
+pub fn open_generators(config: &Config, providers: &Providers) -> Result<Registry, StartError> {
+    let catalogue = open_catalogue(config, providers)?;
+    Registry::of_catalogue(&catalogue, providers).map_err(StartError::Generators)
 }
 
 fn verifier(config: &Config) -> Result<Arc<dyn TokenVerifier>, StartError> {
@@ -491,7 +518,7 @@ fn http_services(
     config: &Config,
     store: &Store,
     artifacts: &Artifacts,
-    registry: &Arc<Registry>,
+    (registry, keys): (Arc<Registry>, Keys),
     rate_limits: RateLimits,
     audit: AuditLog,
 ) -> Result<HttpServices, StartError> {
@@ -509,7 +536,8 @@ fn http_services(
         Authenticator::new(store.clone(), verifier(config)?, tenancy, scopes, audit.clone());
     let services = Services {
         artifacts: artifacts.clone(),
-        registry: Arc::clone(registry),
+        registry,
+        keys,
         audit: audit.clone(),
         cursors: CursorKey::new(&signing_key(config)?),
     };

@@ -43,6 +43,12 @@ pub enum Error {
     /// The request clashes with the present state.
     #[error("{0}")]
     Conflict(String),
+    /// Something costs more credits than the caller has.
+    #[error("You do not have enough credits: this costs {price}")]
+    InsufficientCredits {
+        /// What it costs, in credits.
+        price: String,
+    },
     /// Multi-tenancy is on and the request names no tenant.
     #[error("A tenant is required: send the X-Tenant header or a token with a tenant claim")]
     TenantRequired,
@@ -88,7 +94,7 @@ impl Error {
             Self::Forbidden(_) | Self::InsufficientScope(_) => "FORBIDDEN",
             Self::NotFound(_) => "NOT_FOUND",
             Self::BadUserInput { .. } => "BAD_USER_INPUT",
-            Self::Conflict(_) => "CONFLICT",
+            Self::Conflict(_) | Self::InsufficientCredits { .. } => "CONFLICT",
             Self::TenantRequired => "TENANT_REQUIRED",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
             Self::AuthUnavailable => "AUTH_UNAVAILABLE",
@@ -116,6 +122,9 @@ impl Error {
                 Self::BadUserInput { message: message.clone(), violations: violations.clone() }
             }
             Self::Conflict(message) => Self::Conflict(message.clone()),
+            Self::InsufficientCredits { price } => {
+                Self::InsufficientCredits { price: price.clone() }
+            }
             Self::TenantRequired => Self::TenantRequired,
             Self::TenantNotFound => Self::TenantNotFound,
             Self::AuthUnavailable => Self::AuthUnavailable,
@@ -140,6 +149,12 @@ impl Error {
             Self::Overloaded => Some(OVERLOAD_SECONDS),
             _ => None,
         }
+    }
+
+    /// In `extensions.reason`: which of the cases of one code it is, for programs.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        matches!(self, Self::InsufficientCredits { .. }).then_some("INSUFFICIENT_CREDITS")
     }
 
     /// Wraps a cause that the client must not see.

@@ -22,6 +22,9 @@ mod m20261122_000015_cover_lists;
 mod m20261122_000016_index_members_of_boards;
 mod m20261122_000017_order_memberships;
 mod m20261122_000018_share_the_queue;
+mod m20261122_000020_index_filters_of_generations;
+mod m20261122_000021_create_provider_keys;
+mod m20261122_000022_create_credits;
 mod sql;
 
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -53,6 +56,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000016_index_members_of_boards::Migration),
             Box::new(m20261122_000017_order_memberships::Migration),
             Box::new(m20261122_000018_share_the_queue::Migration),
+            Box::new(m20261122_000020_index_filters_of_generations::Migration),
+            Box::new(m20261122_000021_create_provider_keys::Migration),
+            Box::new(m20261122_000022_create_credits::Migration),
         ]
     }
 }

@@ -19,6 +19,8 @@ use crate::{
 
 /// How often the statistics of an SQLite file are looked at.
 const STATISTICS_EVERY: Duration = Duration::from_hours(1);
+/// How often reservations of credits are looked through.
+const CREDITS_EVERY: Duration = Duration::from_hours(1);
 /// How often a process on a database that is behind looks whether it has been migrated.
 const MIGRATION_POLL: Duration = Duration::from_secs(2);
 
@@ -28,6 +30,7 @@ pub(super) struct Work {
     pub(super) store: Store,
     pub(super) artifacts: Artifacts,
     pub(super) registry: Arc<Registry>,
+    pub(super) keys: Keys,
     pub(super) config: Config,
     pub(super) worker: Arc<Mutex<Option<WorkerHandle>>>,
 }
@@ -78,6 +81,7 @@ impl Work {
             );
         }
         tokio::spawn(update_statistics(store.clone(), self.stopping.clone()));
+        tokio::spawn(sweep_credits(store.clone(), self.stopping.clone()));
         let deletion = TenantDeletion::new(store.clone(), self.artifacts.stores().clone());
         deletion.start(self.stopping.clone()).await?;
         if config.worker_enabled {
@@ -85,7 +89,7 @@ impl Work {
                 store,
                 Arc::clone(&self.registry),
                 self.artifacts.clone(),
-                Keys::default(),
+                self.keys.clone(),
                 worker_settings(config),
                 config.shutdown_timeout,
             )
@@ -114,6 +118,23 @@ fn worker_settings(config: &Config) -> WorkerSettings {
 async fn update_statistics(store: Store, stopping: CancellationToken) {
     while stopping.run_until_cancelled(tokio::time::sleep(STATISTICS_EVERY)).await.is_some() {
         refresh_statistics(&store).await;
+    }
+}
+
+/// Settles credits that nobody settled when their generation ended. Every other way settles them at once.
+async fn sweep_credits(store: Store, stopping: CancellationToken) {
+    loop {
+        match store.system().settle_forgotten_credits().await {
+            Ok(0) => {}
+            Ok(settled) => {
+                tracing::info!(settled, "reservations of credits were left and are settled");
+            }
+            Err(error) => tracing::warn!(?error, "reservations of credits may be left unsettled"),
+        }
+        let pause = tokio::time::sleep(CREDITS_EVERY);
+        if stopping.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
     }
 }
 

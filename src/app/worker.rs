@@ -7,9 +7,15 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Overrides, StartError, make_folder, open_artifacts, open_store, staging_folder, work::Work,
+    Overrides, StartError, make_folder, open_artifacts, open_credits, open_generators,
+    open_providers, open_store, open_vault,
+    staging_folder, work::Work,
 };
-use crate::{config::Config, generators::Registry, jobs::WorkerHandle, store::Store};
+use crate::{
+    config::Config,
+    jobs::{Keys, WorkerHandle},
+    store::Store,
+};
 
 /// A worker beside servers on the same PostgreSQL.
 pub struct WorkerApp {
@@ -38,14 +44,17 @@ impl WorkerApp {
         make_folder(&config.data_dir)?;
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
+        open_vault(&config, &store)?;
+        open_credits(&config, &store);
         let folder = staging.path().to_owned();
         // It makes no links, so that its own address does not matter.
         let address = config.listen_address();
         let loopback = &overrides.fetch_loopback;
         let artifacts = open_artifacts(&config, &store, address, folder, loopback).await?;
+        let providers = open_providers(&config)?;
         let registry = match overrides.registry {
             Some(registry) => registry,
-            None => Registry::builtin().map_err(StartError::Generators)?,
+            None => open_generators(&config, &providers)?,
         };
         let (stopping, worker) = (CancellationToken::new(), Arc::default());
         let work = Work {
@@ -53,6 +62,7 @@ impl WorkerApp {
             store: store.clone(),
             artifacts,
             registry: Arc::new(registry),
+            keys: Keys::new(store.clone(), providers),
             config: config.clone(),
             worker: Arc::clone(&worker),
         };

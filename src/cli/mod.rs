@@ -10,6 +10,7 @@ mod schema;
 mod serve;
 mod storage;
 mod tenant;
+mod tenant_key;
 pub mod token;
 mod user;
 mod worker;

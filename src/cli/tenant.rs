@@ -10,7 +10,7 @@ use super::{
         JoinPolicyArg, TenantApproveArgs, TenantCommand, TenantCreateArgs, TenantDeleteArgs,
         TenantShowArgs, TenantUpdateArgs,
     },
-    print, recorded,
+    print, recorded, tenant_key,
 };
 use crate::{
     app::{StartError, lock_out_servers, open_files, open_platform, open_store},
@@ -32,6 +32,7 @@ pub(super) async fn run(config: Config, command: &TenantCommand) -> Result<(), F
         TenantCommand::Update(arguments) => update(&store, &platform, arguments).await?,
         TenantCommand::Approve(arguments) => approve(&store, &platform, arguments).await?,
         TenantCommand::Delete(arguments) => delete(&config, &store, &platform, arguments).await?,
+        TenantCommand::Key { command } => tenant_key::run(&config, &store, command).await?,
     }
     Ok(store.close().await?)
 }

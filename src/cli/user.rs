@@ -4,11 +4,14 @@ use uuid::Uuid;
 
 use super::{
     Failure,
-    args::{OneUserArgs, UserCommand, UserInviteArgs, UserListArgs},
+    args::{
+        OneUserArgs, UserCommand, UserCreditsCommand, UserCreditsGrantArgs, UserInviteArgs,
+        UserListArgs,
+    },
     print, recorded,
 };
 use crate::{
-    app::open_store,
+    app::{open_credits, open_store},
     audit::AuditEvent,
     config::Config,
     domain::{EmailAddress, ListPosition, ListWindow, UserId},
@@ -37,8 +40,25 @@ pub(super) async fn run(config: Config, command: &UserCommand) -> Result<(), Fai
             let outcome = people.reinstate(user).await;
             print(&line(&noted(&store, &people, "reinstateUser", user, outcome).await?))?;
         }
+        UserCommand::Credits { command: UserCreditsCommand::Grant(arguments) } => {
+            open_credits(&config, &store);
+            grant(&store, &people, arguments).await?;
+        }
     }
     Ok(store.close().await?)
+}
+
+async fn grant(
+    store: &Store,
+    people: &People,
+    arguments: &UserCreditsGrantArgs,
+) -> Result<(), Failure> {
+    let user = find(people, &arguments.user).await?;
+    let description = arguments.description.as_deref();
+    let outcome = people.grant_credits(user, arguments.amount, description).await;
+    let event = AuditEvent::new("grantCredits").in_tenant(people.tenant()).on("user", user);
+    let balance = recorded(store, event, outcome).await?;
+    print(&format!("{user}  {balance}"))
 }
 
 /// Puts an act into the tenant's audit log, where its admins see that none of them did it.

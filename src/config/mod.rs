@@ -6,6 +6,7 @@ mod api_url;
 mod check;
 mod cloud_variables;
 mod database_url;
+mod encryption;
 mod error;
 mod generator_keys;
 mod issuer;
@@ -48,6 +49,7 @@ pub use algorithm::JwtAlgorithm;
 pub use api_url::ApiUrl;
 pub use cloud_variables::CloudVariables;
 pub use database_url::DatabaseUrl;
+pub use encryption::encryption_keys;
 pub use error::ConfigError;
 pub use generator_keys::GeneratorKeys;
 pub use issuer::TrustedIssuer;
@@ -169,6 +171,13 @@ pub struct Config {
     /// The domain whose subdomains name tenants, in lower case.
     pub tenant_domain: Option<String>,
 
+    /// Whether generations cost credits.
+    pub credits: bool,
+    /// Credits for a US dollar.
+    pub credits_per_usd: u64,
+    /// Credits that a generation costs of which nothing is known.
+    pub credits_unknown_cost: u64,
+
     /// Where artifacts are kept.
     pub storage_url: StorageUrl,
     /// Stores beside that one.
@@ -184,6 +193,9 @@ pub struct Config {
     /// The secret that signs storage links and cursors, 32 bytes or more. Without one, a random key is kept in
     /// [`Config::signing_key_file`].
     pub signing_secret: Option<SecretString>,
+    /// Keys that secrets of tenants are encrypted with, as [`encryption_keys`] reads them. Without any, a
+    /// random one is kept in [`Config::encryption_key_file`].
+    pub encryption_key: Option<SecretString>,
     /// How long a storage link works.
     pub storage_link: Duration,
     /// Where ffmpeg is.
@@ -204,6 +216,8 @@ pub struct Config {
     /// Most generations that run at once at a provider, by its name.
     pub provider_concurrency: Vec<(String, usize)>,
 
+    /// Folder of generators of one's own.
+    pub generators_dir: Option<PathBuf>,
     /// Keys to the providers that run generators.
     pub generator_api_keys: GeneratorKeys,
     /// Where those are.
@@ -372,12 +386,17 @@ impl Config {
             tenant_registration_max: reader.number("tenant_registration_max")?,
             tenant_domain: reader.optional("tenant_domain", value::domain)?,
 
+            credits: reader.switch("credits")?,
+            credits_per_usd: reader.number("credits_per_usd")?,
+            credits_unknown_cost: reader.number("credits_unknown_cost")?,
+
             stores: reader.list("stores", str::parse)?,
             storage_rules: reader.list("storage_rules", str::parse)?,
             storage_endpoint: reader.optional("storage_endpoint", value::base_url)?,
             storage_redirect: reader.switch("storage_redirect")?,
             cloud_variables: CloudVariables::default(),
             signing_secret: reader.secret("signing_secret", LEAST_SECRET_BYTES)?,
+            encryption_key: reader.optional("encryption_key", encryption_key)?,
             storage_link: seconds(reader, "storage_link_seconds")?,
             ffmpeg: reader.value("ffmpeg")?,
 
@@ -389,6 +408,7 @@ impl Config {
             user_concurrency: reader.optional_number("user_concurrency")?,
             provider_concurrency: reader.list("provider_concurrency", value::named_number)?,
 
+            generators_dir: reader.optional("generators_dir", |text| Ok(PathBuf::from(text)))?,
             generator_api_keys: GeneratorKeys::read(reader)?,
             provider_addresses: ProviderAddresses::read(reader)?,
 
@@ -435,6 +455,12 @@ impl Config {
     #[must_use]
     pub fn signing_key_file(&self) -> PathBuf {
         self.data_dir.join("signing.key")
+    }
+
+    /// The file of the key that secrets of tenants are encrypted with where none is configured.
+    #[must_use]
+    pub fn encryption_key_file(&self) -> PathBuf {
+        self.data_dir.join("encryption.key")
     }
 
     /// Whether nobody judges tokens, and everyone is the one local user.
@@ -556,6 +582,11 @@ fn tenant_slug(text: &str) -> Result<String, NotAllowed> {
 fn claim(text: &str) -> Result<String, NotAllowed> {
     let fits = text.chars().count() <= MOST_CLAIM_CHARACTERS && !TAKEN_CLAIMS.contains(&text);
     if fits { Ok(text.to_owned()) } else { Err(NotAllowed) }
+}
+
+/// Good keys, kept as they were written: only who encrypts reads them.
+fn encryption_key(text: &str) -> Result<SecretString, NotAllowed> {
+    encryption_keys(text).map(|_| SecretString::from(text)).ok_or(NotAllowed)
 }
 
 fn public_key(reader: &Reader<'_>) -> Result<Option<String>, ConfigError> {

@@ -1,6 +1,7 @@
 //! Plain types and rules of the product: ids, roles, statuses, input rules. No framework, no I/O.
 
 mod artifact;
+mod credits;
 mod cursor;
 mod decision;
 mod email;
@@ -9,6 +10,8 @@ mod input;
 mod json;
 mod origin;
 mod page;
+mod prompt;
+mod provider_key;
 mod role;
 mod status;
 mod submission;
@@ -17,6 +20,7 @@ mod text;
 mod token_scope;
 
 pub use artifact::ArtifactType;
+pub use credits::{CreditRules, Credits};
 pub use cursor::{CursorKey, CursorList, Cursors, ListPosition, ListWindow, PageRequest};
 pub use decision::Decision;
 pub use email::EmailAddress;
@@ -27,6 +31,8 @@ pub use input::{Edit, Validator, Violation};
 pub use json::{JSON_OBJECT_MAX_BYTES, JsonObject, json_object, merge_patch};
 pub use origin::RequestOrigin;
 pub use page::{BoardQueryRole, Page, SortOrder};
+pub use prompt::folded_prompts;
+pub use provider_key::{KEYED_PROVIDERS, keyed_provider, provider_key};
 pub use role::{MemberRole, Permission, Relation, TenantRole};
 pub use status::GenerationStatus;
 pub use submission::Submission;

@@ -88,7 +88,7 @@ impl DeclaredGenerator {
         let urls = self.upload(run, self.declaration.uploads(input)).await?;
         let request = self.declaration.request(input, &urls).map_err(Failure::Message)?;
         let file = |named: super::catalogue::DeclaredFile| {
-            let file = run.artifacts.get(&named.artifact).cloned();
+            let file = run.artifacts.get(&named.generation).cloned();
             Some(RequestFile { field: named.field, file: file? })
         };
         let wanted = request.files.len();

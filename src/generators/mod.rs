@@ -2,6 +2,7 @@
 
 pub mod builtin;
 pub mod catalogue;
+mod declared;
 mod external_job;
 pub mod providers;
 mod registry;
@@ -18,8 +19,10 @@ use url::Url;
 
 use crate::domain::{ArtifactType, GenerationId};
 
+pub use catalogue::{Catalogue, Declaration};
+pub use declared::DeclaredGenerator;
 pub use external_job::{ExternalJob, JobLedger, LedgerError};
-pub use registry::{Entry, Registry};
+pub use registry::{Entry, Registry, declared};
 pub use schema::{Arity, ArtifactReference, InputSchema};
 
 /// One recipe. Deterministic built-ins stand in [`builtin`]; providers will stand beside them.

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Generator, InputSchema, builtin};
+use super::{Catalogue, DeclaredGenerator, Generator, InputSchema, builtin, providers::Providers};
 
 /// A generator and its compiled input schema.
 pub struct Entry {
@@ -17,7 +17,7 @@ pub struct Entry {
 
 /// Every generator, made once at start.
 pub struct Registry {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, Arc<Entry>>,
 }
 
 impl Registry {
@@ -42,21 +42,31 @@ impl Registry {
             if entries.contains_key(&name) {
                 return Err(format!("generator {name} is registered twice"));
             }
-            entries.insert(name, Entry { generator, schema });
+            entries.insert(name, Arc::new(Entry { generator, schema }));
         }
         Ok(Self { entries })
     }
 
+    /// The generators that come with the server, and those of the catalogue.
+    ///
+    /// # Errors
+    /// See [`Registry::new`]; also a generator whose provider is unknown.
+    pub fn of_catalogue(catalogue: &Catalogue, providers: &Providers) -> Result<Self, String> {
+        let mut generators = builtin::all();
+        generators.extend(declared(catalogue, providers)?);
+        Self::new(generators)
+    }
+
     /// The generator of this name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    pub fn get(&self, name: &str) -> Option<&Arc<Entry>> {
         self.entries.get(name)
     }
 
     /// Who runs each generator that does not run in this process, by its name.
     #[must_use]
     pub fn providers(&self) -> HashMap<String, String> {
-        let provider = |entry: &Entry| {
+        let provider = |entry: &Arc<Entry>| {
             let provider = entry.generator.provider()?;
             Some((entry.generator.name().to_owned(), provider.to_owned()))
         };
@@ -64,9 +74,28 @@ impl Registry {
     }
 
     /// Every generator, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.values()
     }
+}
+
+/// The generators of a catalogue, each with the adapter of its provider.
+///
+/// # Errors
+/// Says which generator names a provider that there is not.
+pub fn declared(
+    catalogue: &Catalogue,
+    providers: &Providers,
+) -> Result<Vec<Arc<dyn Generator>>, String> {
+    let generator = |declaration: &Arc<super::Declaration>| {
+        let (name, provider) = (declaration.name(), declaration.provider());
+        let provider = providers
+            .get(provider)
+            .ok_or_else(|| format!("generator {name}: there is no provider {provider}"))?;
+        let generator = DeclaredGenerator::new(Arc::clone(declaration), Arc::clone(provider));
+        Ok(Arc::new(generator) as Arc<dyn Generator>)
+    };
+    catalogue.iter().map(generator).collect()
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Total {
             Self::MyBoards(role) => scope.my_board_count(*role).await,
             Self::PublicBoards => scope.public_board_count().await,
             Self::FoundBoards(text) => scope.found_board_count(text).await,
-            Self::RecentGenerations(filter) => scope.recent_generation_count(*filter).await,
+            Self::RecentGenerations(filter) => scope.recent_generation_count(filter).await,
             Self::Known(count) => Ok(of_board(Some(*count))),
             Self::MembersOf(board) => load(context, MemberCountOf(*board)).await.map(of_board),
         }

@@ -51,8 +51,11 @@ pub(super) fn present(error: &mut ServerError, limits: &Limits) {
             tracing::error!(cause = %describe(cause.as_ref()), path = ?error.path, "internal error");
         }
         let required_scopes = required_scopes(ours);
-        let retry_after = ours.retry_after_seconds();
+        let (retry_after, reason) = (ours.retry_after_seconds(), ours.reason());
         set_code(error, code);
+        if let Some(reason) = reason {
+            extensions(error).set("reason", reason);
+        }
         if let Some(scopes) = required_scopes {
             extensions(error).set("requiredScopes", scopes);
         }

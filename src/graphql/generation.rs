@@ -16,6 +16,7 @@ use super::{
     auditing::Trail,
     board::{BoardFields, BoardObject},
     connection::{CountedConnection, Total, Walk, page_cost},
+    generation_filter::FilterArguments,
     lean::{Fields, Lean, LeanList, Place, Resolved, one_each, shown, stored},
     lineage::{AncestryNode, ArtifactLineage, DescendantNode, depth},
     loader::{AttemptsAt, BoardById, LineageOf, TagsOf, load, load_each, load_list},
@@ -25,14 +26,11 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    domain::{self, BoardId, CursorList, PageRequest, Permission, TokenScope, Validator},
+    domain::{self, CursorList, PageRequest, Permission, TokenScope, Validator},
     error::Error,
     generators::Registry,
     jobs,
-    store::{
-        AuthorizedGeneration, BoardParts, Direction, Generation, GenerationFilter, NewGeneration,
-        Scope,
-    },
+    store::{AuthorizedGeneration, Direction, Generation, NewGeneration, Scope},
 };
 
 /// A generation of media.
@@ -354,27 +352,45 @@ impl GenerationQueries {
         ),
         complexity = "list_cost(limit, 50, child_complexity)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn recent_generations(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Only on this board.")] board_id: Option<Uuid>,
         #[graphql(desc = "Only those that stand so.")] status: Option<GenerationStatus>,
         #[graphql(desc = "Only artifacts of this kind.")] artifact_type: Option<ArtifactType>,
+        #[graphql(desc = "Only those with all of these tags, at most 10.")] tag_ids: Option<
+            Vec<Uuid>,
+        >,
+        #[graphql(desc = "Only those of the generator with this name.")] generator_name: Option<
+            String,
+        >,
+        #[graphql(desc = "Only those that this user asked for or uploaded.")] user_id: Option<Uuid>,
+        #[graphql(
+            desc = "Only those with this text in their prompts, whatever the case; of an upload, in \
+                what is said of it. 1 to 255 characters; % and _ are letters."
+        )]
+        query: Option<String>,
         #[graphql(default = 50, desc = "Generations at most, 0 to 100.")] limit: Option<i32>,
         #[graphql(default = 0, desc = "Generations to pass over.")] offset: Option<i32>,
     ) -> Result<LeanList<GenerationFields>> {
         let scope = Session::scope_of(context)?;
-        let filter = GenerationFilter {
-            board: board_id.map(BoardId),
-            status: status.map(Into::into),
-            artifact_type: artifact_type.map(Into::into),
+        let asked = FilterArguments {
+            board_id,
+            status,
+            artifact_type,
+            tag_ids,
+            generator_name,
+            user_id,
+            query,
         };
-        if !finds_its_board(scope, filter).await? {
+        if !asked.find_their_board(scope).await? {
             return Ok(LeanList::default());
         }
+        let filter = asked.check()?;
         let page = page(limit, offset, 50)?;
         let parts = asked::of_generations(context);
-        let generations = scope.recent_generations(filter, page, parts).await?;
+        let generations = scope.recent_generations(&filter, page, parts).await?;
         Ok(generations.into_iter().map(GenerationObject::from).collect())
     }
 
@@ -405,14 +421,31 @@ impl GenerationQueries {
         #[graphql(desc = "Only on this board.")] board_id: Option<Uuid>,
         #[graphql(desc = "Only those that stand so.")] status: Option<GenerationStatus>,
         #[graphql(desc = "Only artifacts of this kind.")] artifact_type: Option<ArtifactType>,
+        #[graphql(desc = "Only those with all of these tags, at most 10.")] tag_ids: Option<
+            Vec<Uuid>,
+        >,
+        #[graphql(desc = "Only those of the generator with this name.")] generator_name: Option<
+            String,
+        >,
+        #[graphql(desc = "Only those that this user asked for or uploaded.")] user_id: Option<Uuid>,
+        #[graphql(
+            desc = "Only those with this text in their prompts, whatever the case; of an upload, in \
+                what is said of it. 1 to 255 characters; % and _ are letters."
+        )]
+        query: Option<String>,
     ) -> Result<CountedConnection<GenerationObject>> {
         let scope = Session::scope_of(context)?;
-        let filter = GenerationFilter {
-            board: board_id.map(BoardId),
-            status: status.map(Into::into),
-            artifact_type: artifact_type.map(Into::into),
+        let asked = FilterArguments {
+            board_id,
+            status,
+            artifact_type,
+            tag_ids,
+            generator_name,
+            user_id,
+            query,
         };
-        let is_there = finds_its_board(scope, filter).await?;
+        let is_there = asked.find_their_board(scope).await?;
+        let filter = asked.check()?;
         let arguments = format!("{} {filter:?}", scope.user()?);
         let recent = (CursorList::RecentGenerations, scope.tenant());
         let walk = Walk::new(context, recent, &arguments)?;
@@ -421,20 +454,9 @@ impl GenerationQueries {
         if !is_there {
             return Ok(walk.empty_page(window));
         }
-        let generations = scope.recent_generation_window(filter, window).await?;
+        let generations = scope.recent_generation_window(&filter, window).await?;
         let total = Total::RecentGenerations(filter);
         Ok(walk.counted_page(generations, window, total, GenerationObject::from))
-    }
-}
-
-/// Whether the board that a filter names exists in the tenant, if it names one.
-///
-/// # Errors
-/// [`Error::Forbidden`] for one that the viewer may not see.
-async fn finds_its_board(scope: &Scope, filter: GenerationFilter) -> Result<bool, Error> {
-    match filter.board {
-        Some(board) => Ok(scope.board(board, BoardParts::ROW).await?.is_some()),
-        None => Ok(true),
     }
 }
 

@@ -2,42 +2,61 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Json, Object, Result, SimpleObject};
+use async_graphql::{Context, Json, Object, Result};
 use serde_json::Value;
 
 use super::{
     access::{Anyone, Caller, access, granted},
     arguments::{ArtifactType, cost},
+    session::Session,
 };
 use crate::{
     domain::{self, TokenScope},
     error::Error,
     generators::{Entry, Registry},
+    jobs::{Keys, Reach},
 };
 
-/// A recipe that turns parameters and artifacts into a new artifact.
-#[derive(SimpleObject)]
+/// One generator, and whether the caller's tenant can run it.
 pub(super) struct GeneratorInfo {
+    entry: Arc<Entry>,
+    available: bool,
+}
+
+/// A recipe that turns parameters and artifacts into a new artifact.
+#[Object]
+impl GeneratorInfo {
     /// Name to pass to createGeneration.
-    name: String,
+    async fn name(&self) -> &str {
+        self.entry.generator.name()
+    }
+
     /// What it makes.
-    description: String,
+    async fn description(&self) -> &str {
+        self.entry.generator.description()
+    }
+
     /// Kind of artifact that it makes.
-    artifact_type: ArtifactType,
+    async fn artifact_type(&self) -> ArtifactType {
+        self.entry.generator.artifact_type().into()
+    }
+
     /// JSON Schema (2020-12) of its parameters. A parameter that refers to
     /// `#/$defs/ImageArtifact` (Audio, Video, Text) takes the id of a completed generation of that
     /// kind.
-    input_schema: Json<Value>,
-}
+    async fn input_schema(&self) -> Json<Value> {
+        Json(self.entry.schema.document().clone())
+    }
 
-impl From<&Entry> for GeneratorInfo {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            name: entry.generator.name().to_owned(),
-            description: entry.generator.description().to_owned(),
-            artifact_type: entry.generator.artifact_type().into(),
-            input_schema: Json(entry.schema.document().clone()),
-        }
+    /// Name of the provider that runs it; null for one that runs on this server.
+    async fn provider(&self) -> Option<&str> {
+        self.entry.generator.provider()
+    }
+
+    /// Whether it can be run: false where neither the tenant nor the server has a key to its
+    /// provider.
+    async fn available(&self) -> bool {
+        self.available
     }
 }
 
@@ -62,11 +81,20 @@ impl GeneratorQueries {
     ) -> Result<Vec<GeneratorInfo>> {
         let wanted: Option<domain::ArtifactType> =
             artifact_type.map(|name| name.parse().map_err(|()| unknown_type())).transpose()?;
+        let reach = if context.look_ahead().field("available").exists() {
+            context.data::<Keys>()?.reach(Session::scope_of(context)?).await?
+        } else {
+            Reach::default()
+        };
+        let info = |entry: &Arc<Entry>| GeneratorInfo {
+            available: reach.covers(entry.generator.as_ref()),
+            entry: Arc::clone(entry),
+        };
         Ok(context
             .data::<Arc<Registry>>()?
             .iter()
             .filter(|entry| wanted.is_none_or(|wanted| entry.generator.artifact_type() == wanted))
-            .map(GeneratorInfo::from)
+            .map(info)
             .collect())
     }
 }

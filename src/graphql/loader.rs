@@ -14,7 +14,7 @@ use async_graphql::Context;
 
 use super::batching::{BatchRead, Batches};
 use crate::{
-    domain::{BoardId, GenerationId, UserId},
+    domain::{BoardId, Credits, GenerationId, UserId},
     error::{Error, Result},
     store::{
         Attempt, Board, Direction, Generation, GenerationPage, GenerationParts, GenerationWindow,
@@ -50,6 +50,9 @@ pub(super) struct UserById(pub(super) UserId);
 /// Whether a user shares a board with the viewer.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct SharesBoard(pub(super) UserId);
+/// What the viewer has in credits, where these are used.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct OwnCredits;
 /// The boards of a user.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct BoardsOf(pub(super) UserId, pub(super) UserBoards);
@@ -214,6 +217,15 @@ impl BatchRead<SharesBoard> for Loaders {
         let ids: Vec<UserId> = keys.iter().map(|key| key.0).collect();
         let sharing = self.scope.sharing_a_board(&ids).await?;
         Ok(sharing.into_iter().map(|user| (SharesBoard(user), ())).collect())
+    }
+}
+
+impl BatchRead<OwnCredits> for Loaders {
+    type Value = Credits;
+
+    async fn read(&self, _: Vec<OwnCredits>) -> Result<HashMap<OwnCredits, Credits>> {
+        let balance = self.scope.credit_balance().await?;
+        Ok(balance.into_iter().map(|balance| (OwnCredits, balance)).collect())
     }
 }
 

@@ -10,12 +10,14 @@ use super::{
     audit::AuditQueries,
     board::{BoardMutations, BoardQueries},
     board_connections::BoardConnectionQueries,
+    credit::{CreditMutations, CreditQueries},
     engine::Engine,
     gate::Gated,
     generation::{GenerationMutations, GenerationQueries},
     generator::GeneratorQueries,
     invitation::{InvitationMutations, InvitationQueries},
     people::{PeopleMutations, PeopleQueries},
+    provider_key::{ProviderKeyMutations, ProviderKeyQueries},
     shapes::Shapes,
     subscription::Subscriptions,
     tag::{TagMutations, TagQueries},
@@ -23,7 +25,9 @@ use super::{
     user::UserQueries,
     validation::{StopAfterValidation, Validator},
 };
-use crate::{artifacts::Artifacts, audit::AuditLog, domain::CursorKey, generators::Registry};
+use crate::{
+    artifacts::Artifacts, audit::AuditLog, domain::CursorKey, generators::Registry, jobs::Keys,
+};
 
 /// Reading: every field says by `@access` who may call it.
 #[derive(MergedObject, Default)]
@@ -37,6 +41,8 @@ pub(super) struct Query(
     TagQueries,
     PeopleQueries,
     InvitationQueries,
+    ProviderKeyQueries,
+    CreditQueries,
     AccessTokenQueries,
     AuditQueries,
 );
@@ -51,6 +57,8 @@ pub(super) struct Mutation(
     TagMutations,
     PeopleMutations,
     InvitationMutations,
+    ProviderKeyMutations,
+    CreditMutations,
     AccessTokenMutations,
 );
 
@@ -63,6 +71,8 @@ pub struct Services {
     pub artifacts: Artifacts,
     /// The generators that one can ask for.
     pub registry: Arc<Registry>,
+    /// Which providers can be reached.
+    pub keys: Keys,
     /// Where changes and refusals are recorded.
     pub audit: AuditLog,
     /// What the cursors of lists are sealed with.
@@ -85,6 +95,7 @@ pub fn build(services: Services, limits: Limits, introspection: bool) -> Engine 
         .validation_mode(ValidationMode::Fast)
         .data(services.artifacts)
         .data(services.registry)
+        .data(services.keys)
         .data(services.cursors);
     let validator = Validator::new(introspectable(judging));
     Engine::new(introspectable(running), validator, shapes, limits, services.audit)

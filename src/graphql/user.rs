@@ -12,12 +12,12 @@ use super::{
     board::{BoardFields, BoardObject},
     json::Shown,
     lean::{Fields, Lean, LeanList, shown},
-    loader::{BoardsOf, SharesBoard, UserById, load, load_each, load_list},
+    loader::{BoardsOf, OwnCredits, SharesBoard, UserById, load, load_each, load_list},
     people::TenantRole,
     session::Session,
 };
 use crate::{
-    domain::{TokenScope, UserId},
+    domain::{Credits, TokenScope, UserId},
     error::Error,
     store::{User, UserBoards, Viewer},
 };
@@ -99,6 +99,14 @@ impl UserFields {
         let caller = Session::of(context)?;
         let known = self.is_caller(context)? || caller.require_tenant_admin().is_ok();
         Ok(known.then(|| self.0.role.into()))
+    }
+
+    /// Credits that the user has; null unless the user is the caller and generations cost credits here.
+    async fn credit_balance(&self, context: &Context<'_>) -> Result<Option<f64>> {
+        if !self.is_caller(context)? {
+            return Ok(None);
+        }
+        Ok(load(context, OwnCredits).await?.map(Credits::to_f64))
     }
 
     /// When the user first came.

@@ -65,7 +65,7 @@ fn status(error: &Error) -> StatusCode {
         Error::BadUserInput { .. } | Error::TenantRequired | Error::TooComplex(_) => {
             StatusCode::BAD_REQUEST
         }
-        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::InsufficientCredits { .. } => StatusCode::CONFLICT,
         Error::AuthUnavailable | Error::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Timeout => StatusCode::GATEWAY_TIMEOUT,

@@ -13,7 +13,7 @@ mod upload;
 mod worker;
 
 pub use deletion::{delete_board, delete_generation};
-pub use keys::Keys;
+pub use keys::{Keys, Reach};
 pub use request::GenerationRequest;
 pub use upload::{CheckedUpload, UploadDetails, store_upload, upload_answer};
 pub use worker::{Worker, WorkerHandle, WorkerSettings};

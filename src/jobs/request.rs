@@ -9,7 +9,7 @@ use crate::{
         ArtifactType, GenerationId, GenerationStatus, JsonObject, Validator, Violation, json_object,
     },
     error::{Error, Result},
-    generators::{ArtifactReference, Registry},
+    generators::{ArtifactReference, Cost, Registry},
     store::{Generation, LineageEntry, NewGeneration, Scope},
 };
 
@@ -34,15 +34,38 @@ impl GenerationRequest {
     /// [`Error::BadUserInput`] with all violations; [`Error::NotFound`] or [`Error::Forbidden`] for
     /// an artifact that the caller could not look at.
     pub async fn check(self, registry: &Registry, scope: &Scope) -> Result<NewGeneration> {
+        let checked = self.examine("input.", registry, scope).await?;
+        Ok(NewGeneration {
+            generator_name: self.generator_name,
+            artifact_type: checked.makes,
+            input_params: checked.params,
+            metadata: self.metadata,
+            inputs: checked.inputs,
+            cost_usd: checked.cost.map(|cost| cost.usd),
+            provider: checked.provider,
+        })
+    }
+
+    /// What it would be expected to cost, once the same has been checked; none where nothing is known.
+    ///
+    /// # Errors
+    /// As [`GenerationRequest::check`].
+    pub async fn estimate(self, registry: &Registry, scope: &Scope) -> Result<Option<Cost>> {
+        Ok(self.examine("", registry, scope).await?.cost)
+    }
+
+    /// Arguments are named with `prefix` in errors.
+    async fn examine(&self, prefix: &str, registry: &Registry, scope: &Scope) -> Result<Checked> {
         let entry = registry.get(&self.generator_name).ok_or_else(|| {
             let name: String = self.generator_name.chars().take(100).collect();
-            Error::bad_input("input.generatorName", format!("There is no generator \"{name}\""))
+            let path = format!("{prefix}generatorName");
+            Error::bad_input(&path, format!("There is no generator \"{name}\""))
         })?;
         let makes = entry.generator.artifact_type();
         let mut validator = Validator::new();
         validator.check(
             self.artifact_type.is_none_or(|wanted| wanted == makes),
-            "input.artifactType",
+            &format!("{prefix}artifactType"),
             || format!("{} makes artifacts of type {makes}", self.generator_name),
         );
         let params = json_object("inputParams", &self.input_params, &mut validator);
@@ -50,15 +73,18 @@ impl GenerationRequest {
         let filled = entry.schema.check(&self.input_params).map_err(Error::violations)?;
         let references = entry.schema.artifacts(&filled);
         let inputs = check_artifacts(&references, scope).await?;
-        Ok(NewGeneration {
-            provider: entry.generator.provider().unwrap_or_default().to_owned(),
-            generator_name: self.generator_name,
-            artifact_type: makes,
-            input_params: params,
-            metadata: self.metadata,
-            inputs,
-        })
+        let provider = entry.generator.provider().unwrap_or_default().to_owned();
+        Ok(Checked { makes, provider, params, inputs, cost: entry.generator.cost(&filled) })
     }
+}
+
+/// What was found while a request was checked.
+struct Checked {
+    makes: ArtifactType,
+    provider: String,
+    params: JsonObject,
+    inputs: Vec<LineageEntry>,
+    cost: Option<Cost>,
 }
 
 /// Existence and access first, for all of them; then what they are.

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     BoardContents, ContentsAsked, Placed, Scope, Slice, StoredJson, User, Viewer, corrupt,
+    credits::{self, Ending},
     entity::{
         board_members,
         boards::{self, Column, Entity},
@@ -585,7 +586,9 @@ impl AuthorizedBoard {
     /// # Errors
     /// [`Error::NotFound`] when someone else deleted it meanwhile.
     pub async fn delete(self) -> Result<Board> {
-        let transaction = self.scope.store().begin().await?;
+        let (store, tenant) = (self.scope.store(), self.scope.tenant());
+        let transaction = store.begin().await?;
+        credits::hold_users(store, &transaction, tenant, Ending::Board(self.board.id)).await?;
         // The jobs first, as the worker does: two who take locks in one order cannot deadlock.
         let on_board = self
             .scope
@@ -608,6 +611,7 @@ impl AuthorizedBoard {
         if deleted.rows_affected == 0 {
             return Err(Error::NotFound("Board"));
         }
+        credits::refund(store, &transaction, tenant, Ending::Gone).await?;
         transaction.commit().await?;
 
         self.scope.publish_board(self.board.id);

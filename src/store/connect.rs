@@ -1,7 +1,11 @@
 //! Opening the pools: one writer and several readers on SQLite, one pool on PostgreSQL, and beside them
 //! connections for what is done behind the requests.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sea_orm::{
     DbBackend, DbErr, RuntimeErr,
@@ -86,6 +90,8 @@ impl Store {
             events: Events::new(),
             statements,
             templates: Templates::new(backend),
+            vault: OnceLock::new(),
+            credits: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner), read, write })
     }

@@ -8,7 +8,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    AuthorizedGeneration, Generation, Outcome, Transaction,
+    AuthorizedGeneration, Generation, Outcome, Store, Transaction,
+    credits::{self, Ending},
     entity::{
         boards,
         generations::{Column, Entity},
@@ -26,6 +27,9 @@ use crate::{
 pub(super) const UNFINISHED: [GenerationStatus; 2] =
     [GenerationStatus::Pending, GenerationStatus::Processing];
 
+/// Ids that one statement names at most: databases bound its parameters.
+const PARAMETERS: usize = 1_000;
+
 impl AuthorizedGeneration {
     /// The generation's row.
     #[must_use]
@@ -41,6 +45,7 @@ impl AuthorizedGeneration {
         let (id, board) = (self.generation.id, self.generation.board);
         let now = now();
         let transaction = self.scope.store().begin().await?;
+        self.hold_its_user(&transaction).await?;
         self.delete_job(&transaction).await?;
         let cancelled = Entity::update_many()
             .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
@@ -55,6 +60,7 @@ impl AuthorizedGeneration {
             return Err(Error::Conflict("This generation has already ended".to_owned()));
         };
         end_attempts(&transaction, &[id.0], Outcome::Cancelled, None).await?;
+        self.refund(&transaction).await?;
         transaction.commit().await?;
         self.scope.store().events().cancel(id);
         self.scope.publish_generation(board, id);
@@ -74,12 +80,23 @@ impl AuthorizedGeneration {
         Ok(())
     }
 
+    async fn hold_its_user(&self, transaction: &Transaction) -> Result<()> {
+        let which = Ending::Generations(&[self.generation.id]);
+        credits::hold_users(self.scope.store(), transaction, self.scope.tenant(), which).await
+    }
+
+    async fn refund(&self, transaction: &Transaction) -> Result<()> {
+        let which = Ending::Generations(&[self.generation.id]);
+        credits::refund(self.scope.store(), transaction, self.scope.tenant(), which).await
+    }
+
     /// Deletes the generation. The artifact's files are the caller's to delete.
     ///
     /// # Errors
     /// [`Error::NotFound`] when someone else deleted it meanwhile.
     pub async fn delete(self) -> Result<Generation> {
         let transaction = self.scope.store().begin().await?;
+        self.hold_its_user(&transaction).await?;
         self.delete_job(&transaction).await?;
         lock_boards_of(&transaction, self.scope.tenant(), &[self.generation.id]).await?;
         let deleted = Entity::delete_many()
@@ -90,6 +107,7 @@ impl AuthorizedGeneration {
         if deleted.rows_affected == 0 {
             return Err(Error::NotFound("Generation"));
         }
+        self.refund(&transaction).await?;
         transaction.commit().await?;
 
         self.scope.store().events().cancel(self.generation.id);
@@ -130,6 +148,7 @@ pub(super) async fn lock_boards_of(
 /// Cancels all that a user has queued or running, and says what and on which board. The caller holds
 /// the user's row FOR UPDATE, so that nothing of theirs is queued meanwhile.
 pub(super) async fn cancel_all_of(
+    store: &Store,
     transaction: &Transaction,
     tenant: TenantId,
     user: UserId,
@@ -173,7 +192,11 @@ pub(super) async fn cancel_all_of(
             Ok((id.into(), board.into()))
         })
         .collect::<Result<_>>()?;
-    let ids: Vec<Uuid> = cancelled.iter().map(|(id, _)| id.0).collect();
-    end_attempts(transaction, &ids, Outcome::Cancelled, None).await?;
+    let ids: Vec<GenerationId> = cancelled.iter().map(|(id, _)| *id).collect();
+    for some in ids.chunks(PARAMETERS) {
+        let raw: Vec<Uuid> = some.iter().map(|id| id.0).collect();
+        end_attempts(transaction, &raw, Outcome::Cancelled, None).await?;
+        credits::refund(store, transaction, tenant, Ending::Generations(some)).await?;
+    }
     Ok(cancelled)
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UnionType},
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Placed, Scope, Slice, StoredJson, User, Viewer, corrupt,
+    GenerationFilter, Placed, Scope, Slice, StoredJson, User, Viewer, corrupt,
     entity::{
         boards,
         generations::{self, Column, Entity},
@@ -217,17 +217,8 @@ pub struct NewGeneration {
     pub metadata: JsonObject,
     /// The artifacts that the parameters name.
     pub inputs: Vec<LineageEntry>,
-}
-
-/// What `recentGenerations` filters by.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GenerationFilter {
-    /// Only this board, which the viewer has been found to see.
-    pub board: Option<BoardId>,
-    /// Only those that stand so.
-    pub status: Option<GenerationStatus>,
-    /// Only those that make this.
-    pub artifact_type: Option<ArtifactType>,
+    /// What it is expected to cost, in US dollars; none where nothing is known.
+    pub cost_usd: Option<Decimal>,
 }
 
 /// A page of a board's generations, newest first.
@@ -363,12 +354,12 @@ impl Scope {
     /// When the database does not answer.
     pub async fn recent_generations(
         &self,
-        filter: GenerationFilter,
+        filter: &GenerationFilter,
         page: Page,
         parts: GenerationParts,
     ) -> Result<Vec<Generation>> {
         let ids = match filter.board {
-            Some(board) => newest_on_board(board, filter, page),
+            Some(board) => self.newest_on_board(board, filter, page),
             None => self.newest_visible(filter, page),
         };
         // The rows are wide: they are read for those on the page alone.
@@ -399,20 +390,38 @@ impl Scope {
         rows.iter().map(read).collect()
     }
 
-    pub(super) fn recent(&self, filter: GenerationFilter) -> Select<Entity> {
+    pub(super) fn recent(&self, filter: &GenerationFilter) -> Select<Entity> {
         let generations = match filter.board {
             Some(board) => self.find::<Entity>().filter(Column::BoardId.eq(board.0)),
             None => {
                 self.find::<Entity>().filter(Column::BoardId.in_subquery(self.visible_board_ids()))
             }
         };
-        generations.filter(matches(filter, ColumnTrait::into_expr))
+        generations.filter(self.matches(filter, ColumnTrait::into_expr))
+    }
+
+    /// Ids and times on a page of the newest generations of a board; the tenant is asked for with the rows.
+    fn newest_on_board(
+        &self,
+        board: BoardId,
+        filter: &GenerationFilter,
+        page: Page,
+    ) -> SelectStatement {
+        let on_board = Entity::find().filter(Column::BoardId.eq(board.0));
+        let matching = on_board.filter(self.matches(filter, ColumnTrait::into_expr));
+        let ids = newest_first(matching).select_only().columns([Column::Id, Column::CreatedAt]);
+        ids.limit(page.limit()).offset(page.offset()).into_query()
     }
 
     /// Ids and times on a page of the newest generations of all boards that the viewer may see.
-    fn newest_visible(&self, filter: GenerationFilter, page: Page) -> SelectStatement {
+    fn newest_visible(&self, filter: &GenerationFilter, page: Page) -> SelectStatement {
+        let found = self.found_on_visible_boards(filter).or_else(|| self.found_by_prompt(filter));
+        if let Some(mut found) = found {
+            newest().first(&mut found, page.limit());
+            return found.offset(page.offset()).to_owned();
+        }
         let of = |boards: SimpleExpr| {
-            let matching = matches(filter, ColumnTrait::into_expr);
+            let matching = self.matches(filter, ColumnTrait::into_expr);
             let generations = self.find::<Entity>().filter(boards).filter(matching);
             let columns = [Column::Id, Column::CreatedAt];
             newest_first(generations).select_only().columns(columns)
@@ -487,11 +496,11 @@ impl Scope {
     pub(super) fn on_board(
         &self,
         board: BoardId,
-        filter: GenerationFilter,
+        filter: &GenerationFilter,
         window: ListWindow,
     ) -> SelectStatement {
         let on_board = Entity::find().filter(Column::BoardId.eq(board.0));
-        let mut rows = on_board.filter(matches(filter, ColumnTrait::into_expr)).into_query();
+        let mut rows = on_board.filter(self.matches(filter, ColumnTrait::into_expr)).into_query();
         newest().page(&mut rows, window);
         self.of_tenant(rows)
     }
@@ -517,7 +526,7 @@ impl Scope {
         windows: &[GenerationWindow],
     ) -> Result<Vec<Slice<Placed<Generation>>>> {
         let everything = GenerationFilter::default();
-        let pages = windows.iter().map(|one| self.on_board(one.board, everything, one.window));
+        let pages = windows.iter().map(|one| self.on_board(one.board, &everything, one.window));
         let Some(query) = numbered(pages) else {
             return Ok(Vec::new());
         };
@@ -533,6 +542,7 @@ impl Scope {
     }
 }
 
+/// All that generations are shown by: what search looks at is at the end of the row and not among it.
 pub(super) const GENERATION_COLUMNS: [Column; 20] = [
     Column::Id,
     Column::TenantId,
@@ -560,24 +570,9 @@ pub(super) const GENERATION_COLUMNS: [Column; 20] = [
 const GENERATION: &str = "generation";
 const NEWEST: &str = "newest";
 
-/// Ids and times on a page of the newest generations of a board; the tenant is asked for with the rows.
-fn newest_on_board(board: BoardId, filter: GenerationFilter, page: Page) -> SelectStatement {
-    let on_board = Entity::find().filter(Column::BoardId.eq(board.0));
-    let matching = on_board.filter(matches(filter, ColumnTrait::into_expr));
-    let ids = newest_first(matching).select_only().columns([Column::Id, Column::CreatedAt]);
-    ids.limit(page.limit()).offset(page.offset()).into_query()
-}
-
 /// The order of every list of generations.
 pub(super) fn newest() -> Keyset {
     Keyset::new(Column::CreatedAt, Column::Id, Order::Desc)
-}
-
-/// What a filter asks of a generation, whose columns are at hand as `column` has it.
-pub(super) fn matches(filter: GenerationFilter, column: impl Fn(Column) -> Expr) -> Condition {
-    let status = filter.status.map(|status| column(Column::Status).eq(status.as_str()));
-    let kind = filter.artifact_type.map(|kind| column(Column::ArtifactType).eq(kind.as_str()));
-    Condition::all().add_option(status).add_option(kind)
 }
 
 fn newest_first(generations: Select<Entity>) -> Select<Entity> {
@@ -604,7 +599,9 @@ mod tests {
 
     #[test]
     fn places_are_those_of_the_columns() {
-        assert_eq!(names(GENERATION_COLUMNS.into_iter()), names(Column::iter()));
+        let shown = || Column::iter().take_while(|column| !matches!(column, Column::PromptFolded));
+        assert_eq!(names(GENERATION_COLUMNS.into_iter()), names(shown()));
+        assert_eq!(shown().count() + 1, Column::iter().count(), "it is the last");
         let of = |group: Projection| names(group.select(&GENERATION_COLUMNS));
         assert_eq!(of(PARAMS), ["input_params"]);
         let details = [
@@ -617,6 +614,6 @@ mod tests {
             "completed_at",
         ];
         assert_eq!(of(DETAILS), details);
-        assert_eq!(of(GenerationParts::ROW.columns()), names(Column::iter()), "none is left out");
+        assert_eq!(of(GenerationParts::ROW.columns()), names(shown()), "none is left out");
     }
 }

@@ -6,10 +6,12 @@ mod audit;
 mod board_contents;
 mod boards;
 mod connect;
+mod credits;
 mod ending;
 mod entity;
 mod events;
 mod file_rows;
+mod generation_filter;
 mod generations;
 mod invitations;
 mod joining;
@@ -21,6 +23,7 @@ mod migrate;
 mod people;
 mod pool;
 mod projection;
+mod provider_keys;
 mod queue;
 mod recent;
 mod relay;
@@ -38,16 +41,17 @@ mod tenants;
 mod token_use;
 mod uploads;
 mod users;
+mod vault;
 mod visibility;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr, SqlErr, sqlx};
 
 use crate::{
-    domain::TenantId,
+    domain::{CreditRules, TenantId},
     error::{Error, Result},
 };
 use pool::{Lane, Transaction};
@@ -61,9 +65,10 @@ pub use boards::{AuthorizedBoard, Board, BoardChanges, BoardParts, NewBoard};
 pub use connect::StoreLimits;
 pub use events::{Event, Events, News, SessionChange, Subject};
 pub use file_rows::{FileRow, FileRows};
+pub use generation_filter::GenerationFilter;
 pub use generations::{
-    AuthorizedGeneration, Generation, GenerationFilter, GenerationPage, GenerationParts,
-    GenerationWindow, LineageEntry, NewGeneration,
+    AuthorizedGeneration, Generation, GenerationPage, GenerationParts, GenerationWindow,
+    LineageEntry, NewGeneration,
 };
 pub use invitations::{Invitation, NewInvitation};
 pub use joining::{Joined, Newcomer};
@@ -72,6 +77,7 @@ pub use lineage::{Direction, LineageEdge, LineageGraph};
 pub use members::{MemberWindow, Membership};
 pub use migrate::MigrationStatus;
 pub use people::{MemberFilter, People};
+pub use provider_keys::ProviderKey;
 pub use queue::{
     Attempt, ClaimedJob, ConcurrencyLimits, FinishedArtifact, Outcome, ProviderCancellation,
     Sibling, WorkerId, WorkerStore,
@@ -87,6 +93,7 @@ pub use tenants::{NewTenant, TenantChanges, TenantCounts, TenantFilter, TenantRe
 pub use token_use::PresentedToken;
 pub use uploads::NewUpload;
 pub use users::{BoardsOfUser, User, UserBoards, UserParts};
+pub use vault::{Vault, VaultError};
 
 /// Handle on the database; cheap to clone. What is asked through it is asked on somebody's behalf: the
 /// server's, a tenant's or the background's.
@@ -105,6 +112,10 @@ struct Inner {
     events: Events,
     statements: Arc<Statements>,
     templates: Templates,
+    /// What secrets of tenants are encrypted with, once it is known.
+    vault: OnceLock<Vault>,
+    /// How credits are counted, where they are used.
+    credits: OnceLock<CreditRules>,
 }
 
 impl Store {
@@ -148,6 +159,26 @@ impl Store {
     #[must_use]
     pub fn audit(&self) -> AuditStore<'_> {
         AuditStore::new(self)
+    }
+
+    /// What secrets of tenants are encrypted with from now on. Only the first is taken.
+    pub fn use_vault(&self, vault: Vault) {
+        let _ = self.inner.vault.set(vault);
+    }
+
+    /// Has generations cost credits from now on. Only the first rules are taken.
+    pub fn use_credits(&self, rules: CreditRules) {
+        let _ = self.inner.credits.set(rules);
+    }
+
+    /// How credits are counted; none where they are not used.
+    #[must_use]
+    pub fn credits(&self) -> Option<CreditRules> {
+        self.inner.credits.get().copied()
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        self.inner.vault.get()
     }
 
     /// Which database this is: `postgresql` or `sqlite`.

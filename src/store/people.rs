@@ -137,7 +137,7 @@ impl People {
         let mut row = row.into_active_model();
         row.disabled_at = Set(Some(now()));
         let after = row.update(&transaction).await?.into();
-        let cancelled = cancel_all_of(&transaction, self.tenant, user).await?;
+        let cancelled = cancel_all_of(&self.store, &transaction, self.tenant, user).await?;
         transaction.commit().await?;
         let events = self.store.events();
         events.session_changed(SessionChange::User(user));
@@ -221,7 +221,7 @@ impl People {
     }
 }
 
-async fn require_member(
+pub(super) async fn require_member(
     transaction: &Transaction,
     tenant: TenantId,
     user: UserId,

@@ -8,7 +8,7 @@
 //! however much there is that the viewer may not see.
 
 use sea_orm::{
-    ColumnTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, FromQueryResult, Order, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{
         CommonTableExpression, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType,
         WithClause,
@@ -21,7 +21,7 @@ use super::{
         boards,
         generations::{Column, Entity, Model},
     },
-    generations::{matches, newest},
+    generations::newest,
     keyset::{Keyset, numbered},
 };
 use crate::{domain::ListWindow, error::Result};
@@ -41,7 +41,7 @@ impl Scope {
     /// When the database does not answer.
     pub async fn recent_generation_window(
         &self,
-        filter: GenerationFilter,
+        filter: &GenerationFilter,
         window: ListWindow,
     ) -> Result<Slice<Placed<Generation>>> {
         let query = match filter.board {
@@ -59,37 +59,30 @@ impl Scope {
         Ok(Slice::new(generations, window))
     }
 
-    /// How many generations are on all boards that the viewer may see.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn recent_generation_count(&self, filter: GenerationFilter) -> Result<u64> {
-        Ok(self.recent(filter).count(self.read()).await?)
+    fn on_all_boards(&self, filter: &GenerationFilter, window: ListWindow) -> SelectStatement {
+        if let Some(mut ids) = self.found_on_visible_boards(filter) {
+            newest().page(&mut ids, window);
+            return self.rows_of(ids.clear_selects().column((Entity, Column::Id)).take(), window);
+        }
+        if !self.store().is_postgres() {
+            let boards = self.visible_board_ids();
+            let mut ids = self.ids_on_boards(Column::BoardId.in_subquery(boards), filter);
+            newest().page(&mut ids, window);
+            return self.rows_of(ids, window);
+        }
+        let mut ids = Query::select().column(Column::Id).from(NEAR).to_owned();
+        ids.union(UnionType::All, self.far_way(filter, window));
+        self.rows_of(ids, window).with_cte(self.ways(filter, window)).to_owned()
     }
 
-    fn on_all_boards(&self, filter: GenerationFilter, window: ListWindow) -> SelectStatement {
-        let ids = self.recent_ids(filter, window);
+    /// The window of the rows with these ids, among which there may be some from behind it.
+    fn rows_of(&self, ids: SelectStatement, window: ListWindow) -> SelectStatement {
         let mut rows = self.find::<Entity>().filter(Column::Id.in_subquery(ids)).into_query();
-        if self.store().is_postgres() {
-            rows.with_cte(self.ways(filter, window));
-        }
         newest().page(&mut rows, window);
         rows
     }
 
-    /// The ids of the rows of the window, and on `PostgreSQL` of some more behind them.
-    fn recent_ids(&self, filter: GenerationFilter, window: ListWindow) -> SelectStatement {
-        if self.store().is_postgres() {
-            let mut ids = Query::select().column(Column::Id).from(NEAR).to_owned();
-            return ids.union(UnionType::All, far_way(filter, window)).to_owned();
-        }
-        let boards = self.visible_board_ids();
-        let mut ids = ids_on_boards(Column::BoardId.in_subquery(boards), filter);
-        newest().page(&mut ids, window);
-        ids
-    }
-
-    fn ways(&self, filter: GenerationFilter, window: ListWindow) -> WithClause {
+    fn ways(&self, filter: &GenerationFilter, window: ListWindow) -> WithClause {
         let step = |name: &'static str, rows: SelectStatement| {
             CommonTableExpression::new().table_name(name).query(rows).materialized(true).to_owned()
         };
@@ -100,9 +93,9 @@ impl Scope {
     }
 
     /// The visible ones of the next rows of the tenant.
-    fn near_way(&self, filter: GenerationFilter, window: ListWindow) -> SelectStatement {
-        let columns =
-            [Column::Id, Column::CreatedAt, Column::BoardId, Column::Status, Column::ArtifactType];
+    fn near_way(&self, filter: &GenerationFilter, window: ListWindow) -> SelectStatement {
+        let columns = [Column::Id, Column::CreatedAt, Column::BoardId];
+        let columns = columns.into_iter().chain(Self::matched_columns(filter));
         let mut walked = self.find::<Entity>().select_only().columns(columns).into_query();
         newest().bound(&mut walked, window);
         newest().read(&mut walked, window, PATIENCE * (window.rows() as u64 + 1));
@@ -116,38 +109,45 @@ impl Scope {
         rows.expr(column(Column::Id))
             .from_subquery(walked, WALKED)
             .and_where(is_visible)
-            .cond_where(matches(filter, column));
+            .cond_where(self.matches(filter, column));
         let order = Keyset::of_alias(WALKED, Column::CreatedAt, Column::Id, Order::Desc);
         order.read(&mut rows, window, window.rows() as u64 + 1);
         rows
     }
-}
 
-/// The first rows of each visible board, and of those the first; nothing when the near way had
-/// enough.
-fn far_way(filter: GenerationFilter, window: ListWindow) -> SelectStatement {
-    let board = Expr::col((VISIBLE, boards::Column::Id));
-    let mut on_board = ids_on_boards(Expr::col((Entity, Column::BoardId)).eq(board), filter);
-    on_board.column((Entity, Column::CreatedAt));
-    newest().page(&mut on_board, window);
-    let near = Query::select().expr(Expr::cust("COUNT(*)")).from(NEAR).to_owned();
-    let enough = i64::try_from(window.rows()).unwrap_or(i64::MAX);
-    let mut rows = Query::select();
-    rows.column((ON_BOARD, Column::Id))
-        .from(VISIBLE)
-        .join_lateral(JoinType::InnerJoin, on_board, ON_BOARD, Expr::cust("TRUE"))
-        .and_where(Expr::SubQuery(None, Box::new(near.into())).lte(enough));
-    let order = Keyset::of_alias(ON_BOARD, Column::CreatedAt, Column::Id, Order::Desc);
-    order.read(&mut rows, window, window.rows() as u64 + 1);
-    rows
-}
+    /// What the near way leaves to be found: the first rows of each visible board, and of those the first,
+    /// or what the index of texts has of them; nothing when the near way had enough.
+    fn far_way(&self, filter: &GenerationFilter, window: ListWindow) -> SelectStatement {
+        let near = Query::select().expr(Expr::cust("COUNT(*)")).from(NEAR).to_owned();
+        let enough = i64::try_from(window.rows()).unwrap_or(i64::MAX);
+        let is_needed = Expr::SubQuery(None, Box::new(near.into())).lte(enough);
+        if let Some(mut found) = self.found_by_prompt(filter) {
+            newest().page(&mut found, window);
+            found.clear_selects().column((Entity, Column::Id)).and_where(is_needed);
+            return found;
+        }
+        let board = Expr::col((VISIBLE, boards::Column::Id));
+        let on_board = Expr::col((Entity, Column::BoardId)).eq(board);
+        let mut on_board = self.ids_on_boards(on_board, filter);
+        on_board.column((Entity, Column::CreatedAt));
+        newest().page(&mut on_board, window);
+        let mut rows = Query::select();
+        rows.column((ON_BOARD, Column::Id))
+            .from(VISIBLE)
+            .join_lateral(JoinType::InnerJoin, on_board, ON_BOARD, Expr::cust("TRUE"))
+            .and_where(is_needed);
+        let order = Keyset::of_alias(ON_BOARD, Column::CreatedAt, Column::Id, Order::Desc);
+        order.read(&mut rows, window, window.rows() as u64 + 1);
+        rows
+    }
 
-/// Without the tenant, which the boards are of already: so the index of a board is all that is read.
-fn ids_on_boards(on_boards: Expr, filter: GenerationFilter) -> SelectStatement {
-    Query::select()
-        .column((Entity, Column::Id))
-        .from(Entity)
-        .and_where(on_boards)
-        .cond_where(matches(filter, |column| Expr::col((Entity, column))))
-        .to_owned()
+    /// Without the tenant, which the boards are of already: so the index of a board is all that is read.
+    fn ids_on_boards(&self, on_boards: Expr, filter: &GenerationFilter) -> SelectStatement {
+        Query::select()
+            .column((Entity, Column::Id))
+            .from(Entity)
+            .and_where(on_boards)
+            .cond_where(self.matches(filter, |column| Expr::col((Entity, column))))
+            .to_owned()
+    }
 }

@@ -175,7 +175,7 @@ entities! {
     generations {
         id, tenant_id, board_id, user_id, generator_name, artifact_type, input_params, status,
         storage_url, thumbnail_url, additional_files, output_metadata, input_artifacts,
-        external_job_id, progress, error_message, started_at, completed_at, created_at, updated_at,
+        external_job_id, progress, error_message, started_at, completed_at, created_at, updated_at, prompt_folded,
     }
 }
 

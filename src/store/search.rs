@@ -99,7 +99,7 @@ const FOUND: &str = "found";
 const IN_TITLE: &str = "in_title";
 
 /// A text to look for, as rows may hold it.
-struct Needles {
+pub(super) struct Needles {
     backend: DbBackend,
     /// Folded, as this server writes copies of texts; and in lower case, where that differs, as the
     /// database folds the rows of an older server, which have no copy.
@@ -107,7 +107,7 @@ struct Needles {
 }
 
 impl Needles {
-    fn new(backend: DbBackend, text: &str) -> Self {
+    pub(super) fn new(backend: DbBackend, text: &str) -> Self {
         let (folded, lower) = (fold(text), text.to_lowercase());
         let texts = if folded == lower { vec![folded] } else { vec![folded, lower] };
         Self { backend, texts }
@@ -115,16 +115,20 @@ impl Needles {
 
     /// Those of the boards that hold the text, and whether the title does.
     fn hits(&self, boards: Select<Entity>) -> SelectStatement {
-        let in_title = self.held_by(Column::TitleFolded, Column::Title);
-        let in_description = self.held_by(Column::DescriptionFolded, Column::Description);
+        let in_title = self.held_by(&copy(Column::TitleFolded, Column::Title));
+        let in_description = self.held_by(&copy(Column::DescriptionFolded, Column::Description));
         let title_hit = Expr::case(in_title.clone(), 1).finally(0);
         boards.filter(in_title.or(in_description)).expr_as(title_hit, IN_TITLE).into_query()
     }
 
-    /// The expression is that of the index on PostgreSQL, to the letter (migration 000014). Texts
-    /// without a trigram are asked for in a way that the index cannot answer: it would be read whole.
-    fn held_by(&self, folded: Column, plain: Column) -> SimpleExpr {
-        let copy = Func::coalesce([Expr::col(folded), Func::lower(Expr::col(plain)).into()]);
+    /// Whether an index of PostgreSQL's finds the text.
+    pub(super) fn have_word_trigrams(&self) -> bool {
+        self.texts.iter().all(|text| has_word_trigram(text))
+    }
+
+    /// Whether `copy`, the folded text of a row, holds the text. Texts without a trigram are asked for in a
+    /// way that the index of PostgreSQL cannot answer: it would be read whole.
+    pub(super) fn held_by(&self, copy: &SimpleExpr) -> SimpleExpr {
         let holds = |text: &String| -> SimpleExpr {
             match self.backend {
                 DbBackend::Postgres if has_word_trigram(text) => {
@@ -151,6 +155,11 @@ impl Needles {
         let phrases = phrases.collect::<Vec<_>>().join(" OR ");
         boards.filter(Expr::cust_with_values(TRIGRAMS_MATCH, [phrases]))
     }
+}
+
+/// The expression is that of the index on PostgreSQL, to the letter (migration 000014).
+fn copy(folded: Column, plain: Column) -> SimpleExpr {
+    Func::coalesce([Expr::col(folded), Func::lower(Expr::col(plain)).into()]).into()
 }
 
 const TRIGRAMS_MATCH: &str = "\"boards\".\"id\" IN (SELECT board_id FROM board_texts WHERE number IN \

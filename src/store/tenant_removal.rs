@@ -26,13 +26,15 @@ pub const BATCH: u64 = 500;
 /// Every table with rows of tenants, and the column by which batches of it are taken. In an order in
 /// which nothing points at a row that goes, so that no deletion runs on into other tables. A test
 /// compares it with what the databases know.
-pub const TENANT_TABLES: [(&str, &str); 15] = [
+pub const TENANT_TABLES: [(&str, &str); 18] = [
     ("jobs", "generation_id"),
     ("generation_attempts", "generation_id"),
     ("provider_cancellations", "generation_id"),
     ("generation_tags", "id"),
     ("generation_inputs", "generation_id"),
     ("credit_transactions", "id"),
+    ("credit_reservations", "generation_id"),
+    ("credit_balances", "user_id"),
     ("lora_models", "id"),
     ("generations", "id"),
     ("board_members", "id"),
@@ -40,6 +42,7 @@ pub const TENANT_TABLES: [(&str, &str); 15] = [
     ("boards", "id"),
     ("access_tokens", "id"),
     ("invitations", "id"),
+    ("provider_keys", "id"),
     ("users", "id"),
     ("audit_events", "id"),
 ];

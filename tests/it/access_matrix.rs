@@ -99,6 +99,12 @@ setTenantRole/last            F F F F C U F C F F  | F F F F C U F C F F
 suspendUser                   F F F F d U F N F F  | F F F F d U F N F F
 suspendUser/self              F F F F B U F B F F  | F F F F B U F B F F
 reinstateUser                 F F F F d U F N F F  | F F F F d U F N F F
+estimateCost                  d d d d d U d d d d  | d d d d d U d d d d
+grantCredits                  F F F F C U F C F F  | F F F F C U F C F F
+providerKeys                  F F F F o U F o F F  | F F F F o U F o F F
+setProviderKey                F F F F d U F d F F  | F F F F d U F d F F
+setProviderKey/invalid        F F F F B U F B F F  | F F F F B U F B F F
+deleteProviderKey             F F F F N U F N F F  | F F F F N U F N F F
 
 generationUpdated             d d d d F U N N F d  | d d d d d d N N d d
 boardUpdated                  d d d d F U N N F d  | d d d d d d N N d d

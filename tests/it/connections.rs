@@ -118,6 +118,8 @@ struct Place {
     bob: Client,
     /// Ada's, with members and generations.
     board: String,
+    /// On half of the generations.
+    tag: String,
 }
 
 impl Place {
@@ -137,17 +139,28 @@ impl Place {
         for number in 0..24 {
             let owner = if number % 3 == 0 { &ada } else { &bob };
             let place = number % 9 * 3 + number % 3;
-            generations.push(
-                owner.generate(&boards[place], "pattern-image", json!({ "seed": number })).await,
-            );
+            let prompt = ["A Lamp", "desk"][number / 3 % 2];
+            let params = json!({ "seed": number, "prompt": prompt });
+            generations.push(owner.generate(&boards[place], "pattern-image", params).await);
         }
         let board = boards[0].clone();
         for number in 0..7 {
-            generations
-                .push(ada.generate(&board, "pattern-image", json!({ "seed": number })).await);
+            generations.push(
+                ada.generate(&board, "pattern-image", json!({ "seed": number, "prompt": "lamp" }))
+                    .await,
+            );
             ada.add_member(&board, &app.user(&format!("member-{number}")), "VIEWER").await;
         }
-        let place = Self { app, ada, bob, board };
+        let tag = "mutation { createTag(input: { name: \"Light\" }) { id } }";
+        let tag = text(&ada.data(tag, json!({})).await["createTag"]["id"]);
+        let put = "mutation($g: UUID!, $t: UUID!) {
+            addTagToGeneration(generationId: $g, tagId: $t) { id } }";
+        for (index, generation) in generations.iter().enumerate().filter(|(index, _)| index % 4 < 2)
+        {
+            let owner = if index < 24 && index % 3 != 0 { &bob } else { &ada };
+            owner.data(put, json!({ "g": generation, "t": tag })).await;
+        }
+        let place = Self { app, ada, bob, board, tag };
         place.make_ties("boards", &boards).await;
         place.make_ties("generations", &generations).await;
         let joined = "UPDATE board_members SET joined_at = (SELECT MIN(joined_at) FROM board_members)
@@ -170,7 +183,7 @@ impl Place {
     }
 
     /// Every list there is, with every order and some filters.
-    fn lists(&self) -> Vec<List> {
+    async fn lists(&self) -> Vec<List> {
         let mut lists = Vec::new();
         for sort in SORTS {
             lists.push(List::of("publicBoards", &format!("sort: {sort},")));
@@ -184,9 +197,30 @@ impl Place {
         lists.push(List::of("recentGenerations", "status: PENDING, artifactType: IMAGE,"));
         lists.push(List::of("recentGenerations", "status: FAILED,"));
         lists.push(List::of("recentGenerations", &format!("boardId: \"{}\",", self.board)));
+        for filter in self.filters().await {
+            lists.push(List::of("recentGenerations", &filter));
+        }
         lists.push(List::below(&self.board, "generations"));
         lists.push(List::below(&self.board, "members"));
         lists
+    }
+
+    /// Filters of generations, alone and together.
+    async fn filters(&self) -> Vec<String> {
+        let (tag, board, bob) = (&self.tag, &self.board, self.bob.id().await);
+        let (tag, user) = (format!("tagIds: [\"{tag}\"],"), format!("userId: \"{bob}\","));
+        let lamp = "query: \"LAMP\",";
+        vec![
+            format!("{user} {lamp}"),
+            format!("{tag} {user} {lamp} generatorName: \"pattern-image\","),
+            format!("{tag} boardId: \"{board}\","),
+            format!("{lamp} boardId: \"{board}\","),
+            "query: \"la\",".to_owned(),
+            "generatorName: \"pattern-image\",".to_owned(),
+            lamp.to_owned(),
+            user,
+            tag,
+        ]
     }
 }
 

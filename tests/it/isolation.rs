@@ -369,6 +369,15 @@ impl Walk {
                     format!("{{ nodes {{ email user {user} }} pageInfo {{ endCursor }} }}");
                 Self::graphql(field, "$q: String", "query: $q", &selection, json!({ "q": text }))
             }
+            "estimateCost" => {
+                let id = self.id(tenant, Kind::Image);
+                let arguments = "generatorName: \"image-edit\", inputParams: { image: $id }";
+                Self::graphql(field, "$id: JSON", arguments, "{ usd }", json!({ "id": id }))
+            }
+            "providerKeys" => {
+                let selection = format!("{{ provider updatedBy {user} }}");
+                Self::graphql(field, "", "", &selection, json!({}))
+            }
             "tenantInvitations" => {
                 let selection = format!("{{ nodes {{ id email invitedBy {user} }} }}");
                 Self::graphql(field, "", "", &selection, json!({}))
@@ -445,6 +454,16 @@ impl Walk {
                 let email = format!("guest-{}@x.example", self.random.below(6));
                 by_input("InviteUserInput", "{ id email }", json!({ "email": email }))
             }
+            "grantCredits" => {
+                let variables = json!({ "id": self.id(tenant, Kind::User) });
+                Self::graphql(field, "$id: UUID!", "userId: $id, amount: 1", "", variables)
+            }
+            "setProviderKey" => {
+                let selection = format!("{{ provider updatedBy {} }}", user());
+                let arguments = "provider: \"fal\", key: \"key\"";
+                Self::graphql(field, "", arguments, &selection, json!({}))
+            }
+            "deleteProviderKey" => Self::graphql(field, "", "provider: \"fal\"", "", json!({})),
             "revokeInvitation" => by_id("", self.id(tenant, Kind::Invitation)),
             "setTenantRole" | "suspendUser" | "reinstateUser" => {
                 let arguments = match field {
@@ -688,7 +707,7 @@ impl Walk {
     }
 }
 
-const MUTATIONS: [&str; 24] = [
+const MUTATIONS: [&str; 27] = [
     "createBoard",
     "updateBoard",
     "deleteBoard",
@@ -710,6 +729,9 @@ const MUTATIONS: [&str; 24] = [
     "revokeAccessToken",
     "inviteUser",
     "revokeInvitation",
+    "setProviderKey",
+    "deleteProviderKey",
+    "grantCredits",
     "setTenantRole",
     "suspendUser",
     "reinstateUser",

@@ -277,6 +277,14 @@ async fn no_row_points_into_another_tenant() {
             (id, tenant_id, email, role, invited_by, created_at, expires_at)
          SELECT id, id, 'guest@x.example', 'member', $1, created_at, created_at
            FROM tenants WHERE id = $2";
+    let provider_key = "INSERT INTO provider_keys
+            (id, tenant_id, provider, ciphertext, updated_by, created_at, updated_at)
+         SELECT id, id, 'fal', '', $1, created_at, created_at FROM tenants WHERE id = $2";
+    let balance = "INSERT INTO credit_balances (tenant_id, user_id, balance, updated_at)
+         SELECT id, $1, 1, created_at FROM tenants WHERE id = $2";
+    let reservation = "INSERT INTO credit_reservations
+            (generation_id, tenant_id, user_id, amount, created_at)
+         SELECT id, id, $1, 1, created_at FROM tenants WHERE id = $2";
     // Statement, a row of the same tenant, one of the other, the row that points.
     let cases = [
         (update("boards", "owner_id", "id"), one.other_user, two.user, one.board),
@@ -317,6 +325,9 @@ async fn no_row_points_into_another_tenant() {
             one.generation,
         ),
         (invitation.to_owned(), one.user, two.user, tenant),
+        (provider_key.to_owned(), one.user, two.user, tenant),
+        (balance.to_owned(), one.user, two.user, tenant),
+        (reservation.to_owned(), one.user, two.user, tenant),
         (update("access_tokens", "user_id", "id"), one.other_user, two.user, one.access_token),
         (credit, one.user, two.user, tenant),
         (model, one.user, two.user, tenant),

@@ -77,6 +77,8 @@ async fn boards_lineage_and_work_go_on() {
     assert_eq!(beach["descendants"]["children"], children);
     assert_eq!(beach["tags"], json!([{ "slug": "sea" }]));
 
+    let balances = "SELECT balance::text FROM credit_balances";
+    assert_eq!(texts(&connection, balances).await, ["90000", "90000"], "what the users had");
     // The board is worked on, and a generation that credits name can be deleted.
     let delete = "mutation($id: UUID!) { deleteGeneration(id: $id) }";
     assert_eq!(ada.data(delete, json!({ "id": BEACH })).await["deleteGeneration"], true);

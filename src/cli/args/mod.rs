@@ -4,6 +4,7 @@ mod duration;
 mod flags;
 mod storage;
 mod tenant;
+mod tenant_key;
 mod time;
 mod user;
 
@@ -25,8 +26,10 @@ pub use tenant::{
     JoinPolicyArg, TenantApproveArgs, TenantCommand, TenantCreateArgs, TenantDeleteArgs,
     TenantShowArgs, TenantUpdateArgs,
 };
+pub use tenant_key::{TenantKeyArgs, TenantKeyCommand, TenantKeyListArgs};
 pub use user::{
-    OneUserArgs, PlaceArgs, TenantRoleArg, UserCommand, UserInviteArgs, UserListArgs, UserRoleArgs,
+    OneUserArgs, PlaceArgs, TenantRoleArg, UserCommand, UserCreditsCommand, UserCreditsGrantArgs,
+    UserInviteArgs, UserListArgs, UserRoleArgs,
 };
 
 /// Longest subject, email and name that the users' columns hold.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{SharedFlags, short_text, tenant_slug};
+use super::{SharedFlags, TenantKeyCommand, short_text, tenant_slug};
 use crate::{config::Flags, domain};
 
 /// `boards tenant …`.
@@ -36,6 +36,12 @@ pub enum TenantCommand {
     #[command(after_help = "Examples:
   boards tenant delete acme --confirm acme")]
     Delete(TenantDeleteArgs),
+    /// Keys of a tenant's own at providers of generators
+    Key {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: TenantKeyCommand,
+    },
 }
 
 /// `boards tenant create`.
@@ -145,6 +151,7 @@ impl TenantCommand {
             Self::Update(args) => &args.settings.0,
             Self::Approve(args) => &args.settings.0,
             Self::Delete(args) => &args.settings.0,
+            Self::Key { command } => command.settings(),
         }
     }
 }

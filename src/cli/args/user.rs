@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{SharedFlags, duration, short_text, tenant_slug};
 use crate::{
     config::Flags,
-    domain::{EmailAddress, TenantRole},
+    domain::{Credits, EmailAddress, TenantRole},
 };
 
 /// What to do with the users of a tenant.
@@ -36,6 +36,39 @@ pub enum UserCommand {
     #[command(after_help = "Examples:
   boards user reinstate ada@example.com --tenant acme")]
     Reinstate(OneUserArgs),
+    /// Credits of a user, where generations cost credits
+    Credits {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: UserCreditsCommand,
+    },
+}
+
+/// `boards user credits …`.
+#[derive(Debug, Subcommand)]
+pub enum UserCreditsCommand {
+    /// Give a user credits; prints how many they have then
+    #[command(after_help = "Examples:
+  boards user credits grant ada@example.com 500
+  boards user credits grant ada@example.com 2.5 --description \"Thanks\" --tenant acme")]
+    Grant(UserCreditsGrantArgs),
+}
+
+/// `boards user credits grant`.
+#[derive(Debug, Args)]
+pub struct UserCreditsGrantArgs {
+    /// The user's email or id
+    #[arg(value_name = "EMAIL_OR_ID", value_parser = short_text)]
+    pub user: String,
+    /// Credits, above 0 and below 1000000, with at most four decimals
+    #[arg(value_parser = credits)]
+    pub amount: Credits,
+    /// What for
+    #[arg(long, value_name = "TEXT", value_parser = short_text)]
+    pub description: Option<String>,
+    /// Where they are.
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }
 
 /// `boards user list`.
@@ -129,12 +162,18 @@ impl UserCommand {
             Self::Role(args) => &args.place,
             Self::Invite(args) => &args.place,
             Self::Suspend(args) | Self::Reinstate(args) => &args.place,
+            Self::Credits { command: UserCreditsCommand::Grant(args) } => &args.place,
         }
     }
 
     pub(super) fn settings(&self) -> &Flags {
         &self.place().settings.0
     }
+}
+
+fn credits(text: &str) -> Result<Credits, &'static str> {
+    let number = text.parse().ok().and_then(Credits::exactly);
+    number.ok_or("a number above 0 and below 1000000 with at most four decimals")
 }
 
 fn email(text: &str) -> Result<EmailAddress, &'static str> {

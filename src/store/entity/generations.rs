@@ -28,6 +28,8 @@ pub(crate) struct Model {
     pub(crate) completed_at: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
+    /// What search looks at; null in rows of older servers.
+    pub(crate) prompt_folded: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

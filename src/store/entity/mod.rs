@@ -11,6 +11,7 @@ pub(super) mod generations;
 pub(super) mod invitations;
 pub(super) mod jobs;
 pub(super) mod provider_cancellations;
+pub(super) mod provider_keys;
 pub(super) mod tags;
 pub(super) mod tenants;
 pub(super) mod users;
@@ -44,5 +45,6 @@ tenant_scoped!(
     invitations,
     jobs,
     provider_cancellations,
+    provider_keys,
     access_tokens
 );

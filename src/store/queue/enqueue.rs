@@ -5,10 +5,10 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, prelude::Decimal};
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{ArtifactType, GenerationId, GenerationStatus, JsonObject},
+    domain::{ArtifactType, GenerationId, GenerationStatus, JsonObject, folded_prompts},
     error::{Error, Result},
     store::{
-        AuthorizedBoard, Generation, LineageEntry, NewGeneration,
+        AuthorizedBoard, Generation, LineageEntry, NewGeneration, credits,
         entity::{
             generation_inputs,
             generations::{self, Entity},
@@ -22,7 +22,8 @@ impl AuthorizedBoard {
     /// Writes a generation and its job in one transaction and wakes a worker.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the board or an input was deleted meanwhile.
+    /// [`Error::NotFound`] when the board or an input was deleted meanwhile,
+    /// [`Error::InsufficientCredits`] where it costs more than the user has.
     pub async fn queue_generation(&self, new: NewGeneration) -> Result<Generation> {
         let id = GenerationId::new();
         let now = now();
@@ -57,6 +58,8 @@ impl AuthorizedBoard {
         let transaction = self.scope.store().begin().await?;
         let row = self.insert_generation(&transaction, row, &new.inputs).await?;
         jobs::Entity::insert(job).exec_without_returning(&transaction).await?;
+        let whose = (self.scope.tenant(), self.scope.user()?, id);
+        credits::reserve(self.scope.store(), &transaction, whose, new.cost_usd).await?;
         transaction.commit().await?;
         self.scope.store().events().job_queued();
         self.scope.publish_generation(self.board.id, id);
@@ -89,6 +92,7 @@ impl AuthorizedBoard {
             user_id: Set(self.scope.user()?.0),
             generator_name: Set(generator_name),
             artifact_type: Set(artifact_type.as_str().to_owned()),
+            prompt_folded: Set(Some(folded_prompts(&input_params))),
             input_params: Set(Value::Object(input_params)),
             storage_url: Set(None),
             thumbnail_url: Set(None),

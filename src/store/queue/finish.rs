@@ -20,6 +20,7 @@ use crate::{
     error::Result,
     store::{
         Event, Generation, Subject, Transaction,
+        credits::{self, Ending},
         entity::{
             generations::{self, Column, Entity},
             jobs,
@@ -110,6 +111,8 @@ impl WorkerStore<'_> {
 
     async fn end(&self, worker: WorkerId, generation: &Generation, end: End<'_>) -> Result<bool> {
         let transaction = self.store.begin().await?;
+        let (tenant, its_credits) = (generation.tenant, Ending::Generations(&[generation.id]));
+        credits::hold_users(self.store, &transaction, tenant, its_credits).await?;
         if end.outcome == Outcome::Failed {
             // It may have failed here alone, as one that took too long has; of an ended one the provider
             // stops nothing.
@@ -141,6 +144,11 @@ impl WorkerStore<'_> {
             transaction.rollback().await?;
             self.drop_job(worker, generation).await?;
             return Ok(false);
+        }
+        if end.outcome == Outcome::Completed {
+            credits::settle(self.store, &transaction, tenant, generation.id).await?;
+        } else {
+            credits::refund(self.store, &transaction, tenant, its_credits).await?;
         }
         transaction.commit().await?;
         self.publish(generation);

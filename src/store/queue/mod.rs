@@ -84,6 +84,10 @@ impl<'a> WorkerStore<'a> {
         Self { store }
     }
 
+    pub(super) fn store(&self) -> &Store {
+        self.store
+    }
+
     /// The scope of the user who asked for a generation, to ask again what they may.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::support::Client;
 
 /// What a caller sends, with the id in question as `$id` and their own board, generation and a
 /// picture's address at hand; and what the answer is when the id does not exist.
-const OPERATIONS: [(&str, &str, Expected); 17] = [
+const OPERATIONS: [(&str, &str, Expected); 21] = [
     ("user", "query($id: UUID!) { user(id: $id) { id } }", Expected::Null),
     ("tag", "query($id: UUID!) { tag(id: $id) { id } }", Expected::Null),
     ("board", "query($id: UUID!) { board(id: $id) { id } }", Expected::Null),
@@ -17,6 +17,20 @@ const OPERATIONS: [(&str, &str, Expected); 17] = [
     (
         "board",
         "query($id: UUID!) { recentGenerationsConnection(boardId: $id) {
+            totalCount edges { cursor } pageInfo { endCursor } } }",
+        Expected::NoPage,
+    ),
+    ("tag", "query($id: UUID!) { recentGenerations(tagIds: [$id]) { id } }", Expected::Empty),
+    ("user", "query($id: UUID!) { recentGenerations(userId: $id) { id } }", Expected::Empty),
+    (
+        "tag",
+        "query($id: UUID!) { recentGenerationsConnection(tagIds: [$id]) {
+            totalCount edges { cursor } pageInfo { endCursor } } }",
+        Expected::NoPage,
+    ),
+    (
+        "user",
+        "query($id: UUID!) { recentGenerationsConnection(userId: $id) {
             totalCount edges { cursor } pageInfo { endCursor } } }",
         Expected::NoPage,
     ),

@@ -32,9 +32,8 @@ impl Effect {
         match key {
             "createBoard" | "updateBoard" | "createGeneration" | "regenerate"
             | "retryGeneration" | "uploadArtifact" | "createTag" | "updateTag"
-            | "addTagToGeneration" | "createAccessToken" | "inviteUser" | "inviteUser/again" => {
-                Self::Adds
-            }
+            | "addTagToGeneration" | "createAccessToken" | "inviteUser" | "inviteUser/again"
+            | "setProviderKey" => Self::Adds,
             "removeBoardMember/self" | "cancelGeneration/own" | "deleteGeneration/own" => {
                 Self::ConsumesOwn
             }
@@ -67,6 +66,18 @@ pub(super) fn operation(key: &str, world: &World, actor: Actor, place: &Place) -
         }
         "tenantInvitations" | "inviteUser" | "revokeInvitation" => {
             of_invitations(key, world, place)
+        }
+        "estimateCost" => Some(ask(
+            "{ estimateCost(generatorName: \"qr-code\", inputParams: { text: \"a\" }) { usd } }",
+            json!({}),
+        )),
+        "grantCredits" => Some(ask(
+            "mutation($u: UUID!) { grantCredits(userId: $u, amount: 1) }",
+            json!({ "u": world.bystander }),
+        )),
+        "providerKeys" | "setProviderKey" => of_provider_keys(key),
+        "deleteProviderKey" => {
+            Some(ask("mutation { deleteProviderKey(provider: \"kie\") }", json!({})))
         }
         "addBoardMember" | "removeBoardMember" | "updateBoardMemberRole" => {
             of_members(key, world, actor, place)
@@ -115,6 +126,22 @@ fn of_tenant_members(key: &str, world: &World, actor: Actor) -> Option<Operation
             if key == "suspendUser" { id } else { json!({ "id": world.id(actor) }) },
         ),
         "reinstateUser" => ask("mutation($id: UUID!) { reinstateUser(userId: $id) { role } }", id),
+        _ => return None,
+    })
+}
+
+/// Nobody has a key at kie: to delete it tells an admin from others all the same.
+fn of_provider_keys(key: &str) -> Option<Operation> {
+    let set = |key: &str| {
+        ask(
+            "mutation($k: String!) { setProviderKey(provider: \"fal\", key: $k) { provider } }",
+            json!({ "k": key }),
+        )
+    };
+    Some(match key {
+        "providerKeys" => ask_for("kie", "{ providerKeys { provider } }", json!({})),
+        "setProviderKey" => set("a-key"),
+        "setProviderKey/invalid" => set("not a key"),
         _ => return None,
     })
 }

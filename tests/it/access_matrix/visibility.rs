@@ -84,7 +84,7 @@ async fn ways(
     let by_id = scope.generation(generation).await;
     let filter = GenerationFilter::default();
     let public = scope.public_board_list(sort, page, BoardParts::ROW).await;
-    let recent = scope.recent_generations(filter, page, GenerationParts::ROW).await;
+    let recent = scope.recent_generations(&filter, page, GenerationParts::ROW).await;
     let mut ways = vec![
         ("board", matches!(lookup, Ok(Some(_)))),
         ("boards_by_id", boards(scope.boards_by_id(&[id]).await.expect("boards"))),
@@ -128,8 +128,8 @@ async fn windows(
     let public = scope.public_board_window(sort, window).await.expect("boards");
     let found = scope.found_board_window("needle", window).await.expect("boards");
     let filter = GenerationFilter::default();
-    let recent = scope.recent_generation_window(filter, window).await.expect("generations");
-    let recent_count = scope.recent_generation_count(filter).await.expect("a count");
+    let recent = scope.recent_generation_window(&filter, window).await.expect("generations");
+    let recent_count = scope.recent_generation_count(&filter).await.expect("a count");
     assert_eq!(recent.rows.len() as u64, recent_count, "{actor:?}");
     let mut ways = vec![
         ("public_board_list", boards(public, scope.public_board_count().await.expect("a count"))),

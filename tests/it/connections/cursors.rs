@@ -11,7 +11,7 @@ async fn a_cursor_of_any_other_list_is_refused() {
     let second = place.ada.board("Second", false).await;
     place.ada.add_member(&second, &place.bob, "VIEWER").await;
     place.ada.generate(&second, "pattern-image", json!({ "seed": 1 })).await;
-    let mut lists = place.lists();
+    let mut lists = place.lists().await;
     lists.retain(|list| !list.arguments.contains("FAILED"));
     lists.extend([List::below(&second, "generations"), List::below(&second, "members")]);
     let mut cursors = Vec::new();
@@ -94,6 +94,25 @@ async fn a_cursor_that_was_tampered_with_is_refused() {
     assert_eq!(refused.message(), Some(message), "{}", refused.body);
 }
 
+/// A cursor is of the list that its filters make.
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_filters_alone() {
+    let place = Place::new().await;
+    let filters = place.filters().await;
+    for one in &filters {
+        let cursor = List::of("recentGenerations", one).page(&place.ada, "first: 1").await;
+        for other in &filters {
+            let after = format!("after: \"{}\"", cursor.end());
+            let query = List::of("recentGenerations", other).query(&after, "edges { cursor }");
+            if one == other {
+                place.ada.data(&query, json!({})).await;
+            } else {
+                place.ada.refused_input(&query, json!({}), &["after"]).await;
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn windows_are_0_to_100_rows_from_one_end() {
     let place = Place::new().await;
@@ -110,7 +129,7 @@ async fn windows_are_0_to_100_rows_from_one_end() {
             &["last", "first", "last", "after", "before"],
         ),
     ];
-    for list in place.lists() {
+    for list in place.lists().await {
         for (window, paths) in cases {
             let query = list.query(window, "edges { cursor }");
             place.ada.refused_input(&query, json!({}), paths).await;

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::json;
 
 use super::{List, SORTS};
-use crate::support::{Client, TestApp, on_postgres, sql};
+use crate::support::{Client, TestApp, on_postgres, sql, text};
 
 /// Enough for `PostgreSQL` to prefer an index; both databases plan by what they know of it.
 const ROWS: [(&str, &str); 4] = [
@@ -36,7 +36,7 @@ const ROWS: [(&str, &str); 4] = [
     (
         "INSERT INTO generations (id, tenant_id, board_id, user_id, generator_name, artifact_type,
            input_params, created_at, updated_at)
-         SELECT gen_random_uuid(), b.tenant_id, b.id, b.owner_id, 'pattern-image', 'image', '{}',
+         SELECT gen_random_uuid(), b.tenant_id, b.id, b.owner_id, 'pattern-image', 'image', jsonb_build_object('prompt', 'Lamp'),
            now() - random() * interval '900 days', now()
          FROM boards b, generate_series(1, CASE b.id WHEN $1 THEN 5000 ELSE 2 END)",
         "board",
@@ -48,7 +48,7 @@ async fn fill(app: &TestApp, ada: &Client, board: &str) {
         for number in 0..4 {
             let user = app.user(&format!("user-{number}"));
             ada.add_member(board, &user, "VIEWER").await;
-            ada.generate(board, "pattern-image", json!({ "seed": number })).await;
+            ada.generate(board, "pattern-image", json!({ "seed": number, "prompt": "Lamp" })).await;
             ada.board("Lamp", true).await;
             let shared = user.board("Lamp", false).await;
             user.add_member(&shared, ada, "VIEWER").await;
@@ -84,6 +84,8 @@ fn expected(list: &List) -> (Option<[&'static str; 2]>, bool) {
         "myBoards" if list.arguments.contains("OWNER") => (Some(time), true),
         "members" => (Some(["joined_at", "id"]), true),
         "generations" => (Some(["created_at", "id"]), true),
+        // All with a tag are looked up and sorted, as are hits of a search.
+        "recentGenerations" if list.arguments.contains("tagIds") => (None, false),
         "recentGenerations" => (Some(["created_at", "id"]), list.arguments.contains("boardId")),
         // The caller's own come from one index and those shared with them from another.
         "myBoards" if list.arguments.contains("ANY") => (Some(time), false),
@@ -99,10 +101,19 @@ async fn a_page_is_read_from_its_cursor_on() {
     let ada = app.user("ada");
     let board = ada.board("Lamp", true).await;
     fill(&app, &ada, &board).await;
+    let tag = "mutation { createTag(input: { name: \"Light\" }) { id } }";
+    let tag = text(&ada.data(tag, json!({})).await["createTag"]["id"]);
+    let put = "INSERT INTO generation_tags (id, tenant_id, generation_id, tag_id, created_at)
+        SELECT id, tenant_id, id, $1, created_at FROM generations ORDER BY id LIMIT 100";
+    sql::execute(&app, put, [sql::id(&tag)]).await;
     let mut lists = vec![
         List::of("searchBoards", "query: \"lamp\","),
         List::of("recentGenerations", ""),
         List::of("recentGenerations", &format!("boardId: \"{board}\",")),
+        List::of("recentGenerations", &format!("userId: \"{}\",", ada.id().await)),
+        List::of("recentGenerations", "generatorName: \"pattern-image\","),
+        List::of("recentGenerations", "query: \"lamp\","),
+        List::of("recentGenerations", &format!("tagIds: [\"{tag}\"],")),
         List::below(&board, "generations"),
         List::below(&board, "members"),
     ];

@@ -21,7 +21,7 @@ async fn cost(app: &TestApp, caller: &Client, query: &str) -> u64 {
 async fn a_list_is_counted_when_its_length_is_asked_for() {
     let place = Place::new().await;
     let page = "edges { cursor } pageInfo { hasNextPage hasPreviousPage }";
-    for list in place.lists() {
+    for list in place.lists().await {
         let cursor = list.page(&place.ada, "first: 1").await.cursors;
         for window in ["first: 5", "last: 5", "first: 2, after:"] {
             let Some(cursor) = cursor.first() else { continue };

@@ -81,6 +81,8 @@ async fn furnish(app: &TestApp, slug: &str) -> (Client, String) {
     app.make_admin(&ada).await;
     let invite = "mutation { inviteUser(input: { email: \"grace@example.org\" }) { id } }";
     ada.data(invite, json!({})).await;
+    let key = "mutation { setProviderKey(provider: \"fal\", key: \"k\") { provider } }";
+    ada.data(key, json!({})).await;
     carry_over(app, slug, &ada.id().await, &picture).await;
     (ada, board)
 }
@@ -96,6 +98,13 @@ async fn carry_over(app: &TestApp, slug: &str, user: &str, generation: &str) {
         VALUES ($1, $2, $3, 'grant', 1, 1, $4, $5)";
     let values = [new_id(), tenant.clone(), sql::id(user), sql::id(generation), now.clone()];
     sql::execute(app, credit, values).await;
+    let balance = "INSERT INTO credit_balances (tenant_id, user_id, balance, updated_at)
+        VALUES ($1, $2, 1, $3)";
+    sql::execute(app, balance, [tenant.clone(), sql::id(user), now.clone()]).await;
+    let reservation = "INSERT INTO credit_reservations
+        (generation_id, tenant_id, user_id, amount, created_at) VALUES ($1, $2, $3, 1, $4)";
+    let values = [sql::id(generation), tenant.clone(), sql::id(user), now.clone()];
+    sql::execute(app, reservation, values).await;
     let config = if on_postgres() { "'{}'::jsonb" } else { "'{}'" };
     let model = format!(
         "INSERT INTO lora_models

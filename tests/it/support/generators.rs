@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use boards::{
     domain::{ArtifactType, Submission},
     generators::{
-        AdditionalOutput, Artifact, Content, Failure, Generator, Made, Output, Run, builtin,
+        AdditionalOutput, Artifact, Content, Cost, Failure, Generator, Made, Output, Run, builtin,
         providers::ApiKey,
     },
 };
@@ -78,6 +78,11 @@ pub(crate) fn test_generators() -> Vec<Arc<dyn Generator>> {
     generators
 }
 
+/// What runs of these cost, but for the one of which nothing is known.
+fn cent() -> Cost {
+    Cost { usd: "0.01".parse().expect("a number"), kind: "per run".into(), basis: "stated".into() }
+}
+
 fn text(content: &str) -> Made {
     Made::from(Output { bytes: bytes::Bytes::from(content.to_owned()), metadata: Map::new() })
 }
@@ -104,6 +109,10 @@ impl Generator for Slow {
         schema(&json!({ "seconds": {
             "type": "number", "minimum": 0, "maximum": 3600, "default": 3600, "description": "How long."
         } }))
+    }
+
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        Some(cent())
     }
 
     async fn run(&self, run: Run) -> Result<Made, Failure> {
@@ -147,6 +156,10 @@ impl Generator for Recorded {
             "unsteady": { "type": "boolean", "default": false, "description": "Goes back." },
             "stubborn": { "type": "boolean", "default": false, "description": "Goes on." }
         }))
+    }
+
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        Some(cent())
     }
 
     async fn run(&self, run: Run) -> Result<Made, Failure> {
@@ -305,6 +318,10 @@ impl Generator for Failing {
         schema(&json!({ "message": { "type": "string", "description": "What to say." } }))
     }
 
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        Some(cent())
+    }
+
     async fn run(&self, run: Run) -> Result<Made, Failure> {
         let message = run.params.get("message").and_then(Value::as_str).unwrap_or("no");
         Err(Failure::Message(message.to_owned()))
@@ -327,6 +344,10 @@ impl Generator for Panicking {
 
     fn input_schema(&self) -> Value {
         schema(&json!({}))
+    }
+
+    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+        None
     }
 
     async fn run(&self, _run: Run) -> Result<Made, Failure> {
