@@ -1,26 +1,28 @@
 //! From a file's text to a declaration: all that can be wrong with a file is found here, before the
 //! server starts, and told with its line.
 
+mod provider;
+mod response;
 mod rules;
 mod schema;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use serde_json::Value;
 use serde_saphyr::Spanned;
 use url::Url;
 
 use super::{
-    declaration::{Count, Declaration},
+    declaration::Declaration,
     expression::{Expression, Root},
     file::{self, File},
     flaw::{Flaw, Flaws},
     known::KnownProviders,
-    path::{Members, Path},
     price::{Price, decimal},
-    response::{Payload, Place, Response},
 };
 use crate::generators::InputSchema;
+
+pub(super) use provider::Lines;
 
 /// A file is at most this long, in bytes.
 pub(super) const MAX_BYTES: usize = 128 * 1024;
@@ -28,14 +30,12 @@ pub(super) const MAX_BYTES: usize = 128 * 1024;
 const MAX_NAME: usize = 100;
 /// A description or a note is at most this long, in characters.
 const MAX_TEXT: usize = 1_000;
-/// No batch has more outputs.
-const MAX_BATCH: u64 = 64;
 
-/// The declaration that `text` is.
+/// The declaration that `text` is. Its provider is judged where the providers are `known`.
 pub(super) fn read(
     path: &str,
     text: &str,
-    known: &dyn KnownProviders,
+    known: Option<&dyn KnownProviders>,
 ) -> Result<Declaration, Flaws> {
     let fail =
         |line, reason: String| Err(Flaws(vec![Flaw { file: path.to_owned(), line, reason }]));
@@ -48,12 +48,16 @@ pub(super) fn read(
     };
     let input_line = file.input.referenced.line();
     let schema = match InputSchema::compile(file.input.value.clone()) {
-        Ok(schema) => schema,
+        Ok(schema) => Arc::new(schema),
         Err(reason) => return fail(input_line, format!("input: {reason}")),
     };
     let check = Check { path, schema: &schema, flaws: RefCell::default() };
-    check.schema(&file, &schema::lines(text));
-    check.identity(&file, known);
+    check.schema(&file, text);
+    check.identity(&file);
+    let lines = Lines::of(&file);
+    let judged =
+        known.and_then(|known| lines.flaw(path, &file.provider.value, &file.endpoint.value, known));
+    check.flaws.borrow_mut().extend(judged);
     let request = check.request(&file);
     let response = check.response(&file);
     let count = check.count(&file);
@@ -74,8 +78,9 @@ pub(super) fn read(
         response,
         count,
         price,
-        notes: file.notes,
+        notes: file.notes.into_iter().map(|note| note.value).collect(),
         file: path.to_owned(),
+        lines,
     })
 }
 
@@ -105,7 +110,7 @@ impl Check<'_> {
         self.noted(text.referenced.line(), parse(&text.value))
     }
 
-    fn identity(&self, file: &File, known: &dyn KnownProviders) {
+    fn identity(&self, file: &File) {
         let (name, line) = (&file.name.value, file.name.referenced.line());
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(letters) {
@@ -122,8 +127,10 @@ impl Check<'_> {
         if !(10..=MAX_TEXT).contains(&length) {
             self.flaw(file.description.referenced.line(), "a description is a sentence or two");
         }
-        if file.notes.iter().any(|note| note.is_empty() || note.chars().count() > MAX_TEXT) {
-            self.flaw(0, "a note is a sentence or two");
+        for note in &file.notes {
+            if !(1..=MAX_TEXT).contains(&note.value.chars().count()) {
+                self.flaw(note.referenced.line(), "a note is a sentence or two");
+            }
         }
         for address in &file.documentation {
             let valid = Url::parse(&address.value).is_ok_and(|url| url.scheme() == "https");
@@ -133,19 +140,6 @@ impl Check<'_> {
                     "the address of documentation begins with https",
                 );
             }
-        }
-        self.provider(file, known);
-    }
-
-    fn provider(&self, file: &File, known: &dyn KnownProviders) {
-        let (provider, names) = (&file.provider.value, known.names());
-        if !names.contains(&provider.as_str()) {
-            let names = names.join(", ");
-            let reason = format!("there is no provider {provider:?}, only {names}");
-            return self.flaw(file.provider.referenced.line(), reason);
-        }
-        if let Err(reason) = known.check_endpoint(provider, &file.endpoint.value) {
-            self.flaw(file.endpoint.referenced.line(), format!("endpoint: {reason}"));
         }
     }
 
@@ -165,101 +159,6 @@ impl Check<'_> {
             self.flaw(line, format!("there is no parameter {name:?}"));
         }
         found
-    }
-
-    fn response(&self, file: &File) -> Option<Response> {
-        let declared = &file.response;
-        let payload = declared.payload.iter().filter_map(|payload| {
-            let path = self.noted(payload.referenced.line(), Path::parse(&payload.value.path))?;
-            Some(Payload { path, json: payload.value.json })
-        });
-        let payload = payload.collect();
-        let items: Vec<Path> =
-            declared.items.iter().filter_map(|path| self.parsed(path, Path::parse)).collect();
-        if declared.items.is_empty() {
-            self.flaw(0, "response.items says nowhere where outputs are");
-        }
-        let additional = declared.additional.iter().filter_map(|beside| {
-            let line = beside.referenced.line();
-            let kind = &beside.value.kind;
-            let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            if kind.is_empty() || kind.len() > 40 || !kind.chars().all(letters) {
-                self.flaw(line, "a kind consists of lower-case letters, digits and hyphens");
-            }
-            Some((kind.clone(), self.expression(line, &beside.value.url, &Root::ALL)?))
-        });
-        let additional = additional.collect();
-        Some(Response {
-            payload,
-            items,
-            content: self.content(file)?,
-            skip_missing: declared.skip_missing,
-            many: file.batch.is_some(),
-            facts: self.facts(file),
-            additional,
-        })
-    }
-
-    fn content(&self, file: &File) -> Option<Place> {
-        let declared = &file.response;
-        let Some(text) = &declared.text else {
-            let url = match &declared.url {
-                Some(url) => self.parsed(url, Members::parse)?,
-                None => Members::parse("url").unwrap_or_default(),
-            };
-            let base64 = declared.base64.as_ref().map(|base64| self.parsed(base64, Members::parse));
-            return match base64 {
-                Some(base64) => Some(Place::File { url, base64: Some(base64?) }),
-                None => Some(Place::File { url, base64: None }),
-            };
-        };
-        if declared.url.is_some() || declared.base64.is_some() {
-            self.flaw(text.referenced.line(), "an output is either text or a file, not both");
-        }
-        self.parsed(text, Members::parse).map(Place::Text)
-    }
-
-    fn facts(&self, file: &File) -> Vec<(&'static str, Expression)> {
-        let facts = &file.response.facts;
-        let named = [
-            ("format", &facts.format),
-            ("width", &facts.width),
-            ("height", &facts.height),
-            ("duration", &facts.duration),
-            ("fps", &facts.fps),
-            ("sample_rate", &facts.sample_rate),
-            ("channels", &facts.channels),
-        ];
-        let read = named.into_iter().filter_map(|(name, json)| {
-            let json = json.as_ref()?;
-            let read = self.expression(json.referenced.line(), &json.value, &Root::ALL)?;
-            Some((name, read))
-        });
-        read.collect()
-    }
-
-    fn count(&self, file: &File) -> Option<Count> {
-        let count = &file.batch.as_ref()?.count;
-        let line = count.referenced.line();
-        match &count.value {
-            Value::String(name) => {
-                let parameter = self.parameter(line, name)?;
-                if parameter["type"] != "integer" {
-                    self.flaw(line, format!("{name} is no whole number"));
-                }
-                Some(Count::Parameter(name.clone()))
-            }
-            value => {
-                let fixed = value.as_u64().filter(|count| (1..=MAX_BATCH).contains(count));
-                if fixed.is_none() {
-                    self.flaw(
-                        line,
-                        format!("count is a parameter's name or a number to {MAX_BATCH}"),
-                    );
-                }
-                Some(Count::Fixed(usize::try_from(fixed?).ok()?))
-            }
-        }
     }
 
     fn price(&self, file: &File) -> Option<Price> {

@@ -1,13 +1,13 @@
 //! A generator of a provider, as its file declares it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{
     check,
     expression::is_true,
-    flaw::Flaws,
+    flaw::{Flaw, Flaws},
     input::{ArtifactFacts, Input},
     known::KnownProviders,
     price::Price,
@@ -30,13 +30,14 @@ pub struct Declaration {
     pub(super) provider: String,
     pub(super) endpoint: Value,
     pub(super) documentation: Vec<String>,
-    pub(super) schema: InputSchema,
+    pub(super) schema: Arc<InputSchema>,
     pub(super) request: Request,
     pub(super) response: Response,
     pub(super) count: Option<Count>,
     pub(super) price: Option<Price>,
     pub(super) notes: Vec<String>,
     pub(super) file: String,
+    pub(super) lines: check::Lines,
 }
 
 /// How many outputs a batch has.
@@ -55,7 +56,12 @@ impl Declaration {
     /// # Errors
     /// All that is wrong with it.
     pub fn read(file: &str, text: &str, known: &dyn KnownProviders) -> Result<Self, Flaws> {
-        check::read(file, text, known)
+        check::read(file, text, Some(known))
+    }
+
+    /// What is wrong with its provider or endpoint, where these are the providers.
+    pub(super) fn provider_flaw(&self, known: &dyn KnownProviders) -> Option<Flaw> {
+        self.lines.flaw(&self.file, &self.provider, &self.endpoint, known)
     }
 
     /// The name under which clients ask for it.
@@ -106,9 +112,9 @@ impl Declaration {
         &self.file
     }
 
-    /// Its parameters.
+    /// Its parameters. Shared, since to compile them again takes longer than to read a file.
     #[must_use]
-    pub fn schema(&self) -> &InputSchema {
+    pub fn schema(&self) -> &Arc<InputSchema> {
         &self.schema
     }
 

@@ -1,5 +1,5 @@
 //! The small language of generator files: JSON values that stand for themselves, and objects of one
-//! operator each, in the spirit of JsonLogic.
+//! operator each, in the spirit of `JsonLogic`.
 //!
 //! An expression never fails: an operation on values that it is not made for gives null. What is wrong
 //! with an expression itself is found when it is parsed.

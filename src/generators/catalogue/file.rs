@@ -28,7 +28,7 @@ pub(super) struct File {
     pub(super) batch: Option<Batch>,
     pub(super) cost: Option<Cost>,
     #[serde(default)]
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Spanned<String>>,
 }
 
 /// What is sent.
@@ -101,7 +101,7 @@ pub(super) enum Upload {
 pub(super) struct Response {
     #[serde(default)]
     pub(super) payload: Vec<Spanned<Payload>>,
-    pub(super) items: Vec<Spanned<String>>,
+    pub(super) items: Spanned<Vec<Spanned<String>>>,
     pub(super) url: Option<Spanned<String>>,
     pub(super) base64: Option<Spanned<String>>,
     pub(super) text: Option<Spanned<String>>,

@@ -33,7 +33,9 @@ impl Input {
         for (name, _) in schema.artifact_parameters() {
             match seen.get_mut(name) {
                 Some(Value::Array(items)) => {
-                    items.iter_mut().for_each(|item| describe(item, artifacts));
+                    for item in items {
+                        describe(item, artifacts);
+                    }
                 }
                 Some(value) => describe(value, artifacts),
                 None => {}

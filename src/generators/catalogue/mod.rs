@@ -20,7 +20,11 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use rust_embed::RustEmbed;
 
@@ -48,11 +52,12 @@ impl Catalogue {
     /// # Errors
     /// All that is wrong with their files, which tests rule out.
     pub fn embedded(known: &dyn KnownProviders) -> Result<Self, Flaws> {
-        let files = Embedded::iter().filter(|name| name.ends_with(".yaml")).filter_map(|name| {
-            let text = String::from_utf8_lossy(&Embedded::get(&name)?.data).into_owned();
-            Some((name.into_owned(), text))
-        });
-        Self::default().with_files(files, known)
+        // Whatever the providers, the files are the same: a process reads them once.
+        static READ: LazyLock<Result<Catalogue, Flaws>> = LazyLock::new(read_embedded);
+        let catalogue = READ.clone()?;
+        let flaws: Vec<Flaw> =
+            catalogue.iter().filter_map(|declared| declared.provider_flaw(known)).collect();
+        if flaws.is_empty() { Ok(catalogue) } else { Err(Flaws(flaws)) }
     }
 
     /// These, and those of the `.yaml` files right in `folder`; those of the folder count where both have
@@ -61,7 +66,7 @@ impl Catalogue {
     /// # Errors
     /// All that is wrong with all of its files, or why it cannot be read.
     pub fn with_folder(self, folder: &Path, known: &dyn KnownProviders) -> Result<Self, Flaws> {
-        self.with_files(folder::read(folder)?, known)
+        self.with_files(folder::read(folder)?, Some(known))
     }
 
     /// The generator of this name.
@@ -79,12 +84,12 @@ impl Catalogue {
     fn with_files(
         mut self,
         files: impl IntoIterator<Item = (String, String)>,
-        known: &dyn KnownProviders,
+        known: Option<&dyn KnownProviders>,
     ) -> Result<Self, Flaws> {
         let mut own: BTreeMap<String, Arc<Declaration>> = BTreeMap::new();
         let mut flaws = Vec::new();
         for (path, text) in files {
-            match Declaration::read(&path, &text, known) {
+            match check::read(&path, &text, known) {
                 Err(found) => flaws.extend(found.0),
                 Ok(declared) => {
                     let name = declared.name().to_owned();
@@ -103,4 +108,12 @@ impl Catalogue {
         self.declarations.append(&mut own);
         Ok(self)
     }
+}
+
+fn read_embedded() -> Result<Catalogue, Flaws> {
+    let files = Embedded::iter().filter(|name| name.ends_with(".yaml")).filter_map(|name| {
+        let text = String::from_utf8_lossy(&Embedded::get(&name)?.data).into_owned();
+        Some((name.into_owned(), text))
+    });
+    Catalogue::default().with_files(files, None)
 }

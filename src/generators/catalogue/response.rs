@@ -13,6 +13,8 @@ use super::{
 
 /// What an answer holds beyond this many outputs is left.
 const MAX_OUTPUTS: usize = 64;
+/// An address is at most this long, in bytes.
+const MAX_URL: usize = 8 * 1024;
 /// A fact that is a longer text is none.
 const MAX_FACT: usize = 60;
 
@@ -204,8 +206,9 @@ fn file(url: &str) -> Result<DeclaredContent, String> {
         });
         return bytes(encoded.ok_or("The provider's file is not in a form that can be read")?);
     }
-    match Url::parse(url) {
-        Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(DeclaredContent::Url(url)),
+    let parsed = if url.len() <= MAX_URL { Url::parse(url).ok() } else { None };
+    match parsed {
+        Some(url) if ["http", "https"].contains(&url.scheme()) => Ok(DeclaredContent::Url(url)),
         _ => Err("The provider names a file at an address that is none".to_owned()),
     }
 }

@@ -58,7 +58,9 @@ fn prune(document: &Value, schema: &Value, value: &mut Value, depth: usize) {
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| prune(document, schema, item, depth + 1));
+                for item in items {
+                    prune(document, schema, item, depth + 1);
+                }
             }
         }
         _ => {}

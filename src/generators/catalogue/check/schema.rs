@@ -14,9 +14,6 @@ use super::{
 /// A description is at least this long, in bytes.
 const MIN_DESCRIPTION: usize = 10;
 
-/// The lines of the parameters, by their names.
-pub(super) type Lines = BTreeMap<String, u64>;
-
 #[derive(Deserialize)]
 struct FileLines {
     input: InputLines,
@@ -28,16 +25,15 @@ struct InputLines {
     properties: BTreeMap<String, Spanned<IgnoredAny>>,
 }
 
-/// Where the parameters of a file stand.
-pub(super) fn lines(text: &str) -> Lines {
+/// The line of a parameter; none where the file cannot be read so.
+fn line(text: &str, parameter: &str) -> Option<u64> {
     let read = file::parse(text).map(|file: FileLines| file.input.properties);
-    let properties = read.unwrap_or_default();
-    properties.into_iter().map(|(name, place)| (name, place.referenced.line())).collect()
+    read.ok()?.get(parameter).map(|place| place.referenced.line())
 }
 
 impl Check<'_> {
     /// Notes parameters that are not described, and what else people would stumble over.
-    pub(super) fn schema(&self, file: &File, lines: &Lines) {
+    pub(super) fn schema(&self, file: &File, text: &str) {
         let input_line = file.input.referenced.line();
         let Some(members) = file.input.value.as_object() else { return };
         let known = ["properties", "required", "$defs", "anyOf", "oneOf", "allOf"];
@@ -45,45 +41,43 @@ impl Check<'_> {
             self.flaw(input_line, format!("input: {name} is nothing that belongs here"));
         }
         let properties = members.get("properties").and_then(Value::as_object);
-        for (name, schema) in properties.into_iter().flatten() {
-            let line = lines.get(name).copied().unwrap_or(input_line);
-            self.described(line, name, schema);
+        for (parameter, schema) in properties.into_iter().flatten() {
+            if let Some(name) = undescribed(parameter, schema) {
+                // The lines are read for who needs them: that takes as long as reading the file.
+                let line = line(text, parameter).unwrap_or(input_line);
+                self.flaw(line, format!("{name} has no description"));
+            }
         }
         let definitions = members.get("$defs").and_then(Value::as_object);
-        for definition in definitions.into_iter().flatten().map(|(_, definition)| definition) {
-            self.below(input_line, definition);
+        for (definition, schema) in definitions.into_iter().flatten() {
+            if let Some(name) = undescribed_below(schema) {
+                self.flaw(input_line, format!("{name} of {definition} has no description"));
+            }
         }
         for name in members.get("required").and_then(Value::as_array).into_iter().flatten() {
             self.parameter(input_line, name.as_str().unwrap_or_default());
         }
     }
+}
 
-    fn described(&self, line: u64, name: &str, schema: &Value) {
-        let description = schema["description"].as_str().unwrap_or_default();
-        if description.len() < MIN_DESCRIPTION {
-            self.flaw(line, format!("{name} has no description"));
-        }
-        self.below(line, schema);
-    }
+/// The first property without a description: this one, or one within it.
+fn undescribed<'a>(name: &'a str, schema: &'a Value) -> Option<&'a str> {
+    let description = schema["description"].as_str().unwrap_or_default();
+    if description.len() < MIN_DESCRIPTION { Some(name) } else { undescribed_below(schema) }
+}
 
-    /// Notes members of objects within `schema` that are not described.
-    fn below(&self, line: u64, schema: &Value) {
-        match schema {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    match (name.as_str(), member) {
-                        ("properties", Value::Object(properties)) => {
-                            for (name, schema) in properties {
-                                self.described(line, name, schema);
-                            }
-                        }
-                        ("default" | "enum" | "const", _) => {}
-                        _ => self.below(line, member),
-                    }
+fn undescribed_below(schema: &Value) -> Option<&str> {
+    match schema {
+        Value::Object(members) => {
+            members.iter().find_map(|(keyword, member)| match (keyword.as_str(), member) {
+                ("properties", Value::Object(properties)) => {
+                    properties.iter().find_map(|(name, schema)| undescribed(name, schema))
                 }
-            }
-            Value::Array(items) => items.iter().for_each(|item| self.below(line, item)),
-            _ => {}
+                ("default" | "enum" | "const", _) => None,
+                _ => undescribed_below(member),
+            })
         }
+        Value::Array(items) => items.iter().find_map(undescribed_below),
+        _ => None,
     }
 }

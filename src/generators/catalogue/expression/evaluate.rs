@@ -50,7 +50,8 @@ impl Lookup {
         for key in &self.keys {
             let key = match key.evaluate(scope).as_ref() {
                 Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
+                // 5 and 5.0 are the same key.
+                number @ Value::Number(_) => number::to_json(number::of(number)).to_string(),
                 Value::Bool(value) => value.to_string(),
                 _ => String::new(),
             };
@@ -212,6 +213,7 @@ mod tests {
     #[case(json!({"in": ["x", {"var": "input.none"}]}), json!(false))]
     #[case(json!({"lookup": [{"720p": 1280}, {"var": "input.resolution"}]}), json!(1280))]
     #[case(json!({"lookup": [{"5": "five"}, {"var": "input.five"}]}), json!("five"))]
+    #[case(json!({"lookup": [{"5": "five"}, 5.0]}), json!("five"))]
     #[case(json!({"lookup": [{"a": 1}, {"var": "input.none"}, 9]}), json!(9))]
     #[case(json!({"lookup": [{"a": 1}, "b"]}), json!(null))]
     #[case(json!({"lookup": [{"720p": {"5": 3}}, [{"var": "input.resolution"}, "5"]]}), json!(3))]

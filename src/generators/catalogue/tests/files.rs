@@ -27,20 +27,14 @@ fn all_that_servers_have_had_are_there_and_our_own() {
 }
 
 #[test]
-fn timing_probe() {
-    let start = std::time::Instant::now();
-    let catalogue = embedded();
-    let took = start.elapsed();
-    let start = std::time::Instant::now();
-    for declared in catalogue.iter() {
-        InputSchema::compile(declared.schema().document().clone()).expect("compiles");
-    }
-    let compile = start.elapsed();
-    let start = std::time::Instant::now();
-    for declared in catalogue.iter() {
-        let _ = jsonschema::options().build(declared.schema().document()).expect("compiles");
-    }
-    panic!("embedded {took:?}, compile {compile:?} bare {:?}", start.elapsed());
+fn providers_judge_what_comes_with_the_server_too() {
+    let Err(flaws) = Catalogue::embedded(&["fal", "openai", "replicate"]) else { panic!("read") };
+    assert_eq!(flaws.0.len(), 8);
+    let first = flaws.0[0].to_string();
+    assert_eq!(
+        first,
+        "kie-nano-banana-edit.yaml:4: there is no provider \"kie\", only fal, openai, replicate"
+    );
 }
 
 #[test]
@@ -129,4 +123,19 @@ fn a_cover_comes_beside_each_song() {
     assert_eq!(outputs[0].additional.len(), 1);
     assert_eq!(outputs[0].additional[0].kind, "cover");
     assert!(outputs[1].additional.is_empty(), "an address that is none costs no song");
+}
+
+#[test]
+fn the_example_of_the_readme_is_right() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("generators/README.md");
+    let readme = std::fs::read_to_string(readme).expect("README.md");
+    let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let read = Declaration::read("my-portrait.yaml", example.expect("an example"), &PROVIDERS);
+    let example = read.unwrap_or_else(|flaws| panic!("{flaws}"));
+    let params = filled(&example, &json!({"photo": uuid::Uuid::from_u128(1), "style": "chalk"}));
+    let input = example.input(&params, &HashMap::new());
+    let urls = example.uploads(&input).into_iter().map(|id| (id, "up".to_owned())).collect();
+    let request = example.request(&input, &urls).expect("request");
+    let wanted = json!({"image_url": "up", "prompt": "a drawing in chalk", "num_images": 1});
+    assert_eq!(request.body, wanted);
 }

@@ -116,6 +116,15 @@ fn outputs_without_number_are_cut_off() {
 }
 
 #[test]
+fn an_address_without_end_is_none() {
+    let declared = CATALOGUE.get("fal-flux-2").expect("fal-flux-2");
+    let input = declared.input(&Map::new(), &HashMap::new());
+    let long = format!("https://a.test/{}", "x".repeat(10_000));
+    let error = declared.outputs(&input, &json!({"images": [long]})).expect_err("refused");
+    assert!(error.contains("at an address that is none") && error.len() < 100, "{error}");
+}
+
+#[test]
 fn json_in_a_text_is_not_read_too_deep() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let declared = CATALOGUE.get("kie-nano-banana-edit").expect("kie-nano-banana-edit");

@@ -80,6 +80,11 @@ fn a_right_file_is_read() {
 #[case("  items: [\"$.images[*]\"]", "  url: \"\"\n  items: [$.a]", "not the name of a member")]
 #[case("width: {var: item.width}", "width: {var: [item.width]}", "var takes a path")]
 #[case("width: {var: item.width}", "weight: {var: item.width}", "weight")]
+#[case("  items: [\"$.images[*]\"]", "  items: []", "items says nowhere")]
+#[case("response:\n", "response:\n  text: t\n", "text is no image")]
+#[case("response:\n", "response:\n  url: u\n  text: t\n", "either text or a file")]
+#[case("response:\n", "response:\n  additional: [{kind: A, url: x}]\n", "a kind consists of")]
+#[case("endpoint:", "notes: [\"\"]\nendpoint:", "a note is a sentence")]
 #[case("count: count", "count: prompt", "prompt is no whole number")]
 #[case("count: count", "count: counts", "there is no parameter \"counts\"")]
 #[case("count: count", "count: 65", "a number to 64")]
@@ -216,6 +221,14 @@ fn all_broken_files_are_told_at_once() {
     for wanted in ["a.yaml:5: there is no provider", "a.yaml:2: the name", "z.yaml:"] {
         assert!(found.contains(wanted), "{found}");
     }
+}
+
+#[test]
+fn a_name_is_declared_once() {
+    let files = ["a/test.yaml", "b/test.yaml"].map(|path| (path.to_owned(), RIGHT.to_owned()));
+    let result = Catalogue::default().with_files(files, None);
+    let Err(flaws) = result else { panic!("read") };
+    assert_eq!(flaws.to_string(), "b/test.yaml: a/test.yaml declares test, too");
 }
 
 #[test]
