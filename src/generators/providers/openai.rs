@@ -67,13 +67,10 @@ impl Endpoint {
 impl OpenAi {
     /// `has_key`: whether the deployment has one for it.
     pub(super) fn new(http: Http, addresses: &ProviderAddresses, has_key: bool) -> Self {
-        Self {
-            api: Api::new(http, "OpenAI", words),
-            base: addresses.openai.clone(),
-            is_own: addresses.openai.origin()
-                != ProviderAddresses::of_the_providers().openai.origin(),
-            has_key,
-        }
+        let base = addresses.openai.clone();
+        let is_own = base.origin() != ProviderAddresses::of_the_providers().openai.origin();
+        let title = if is_own { "The server for OpenAI's protocol" } else { "OpenAI" };
+        Self { api: Api::new(http, title, words), base, is_own, has_key }
     }
 
     fn refusal(&self, answer: &Answer, key: Option<&ApiKey>) -> ProviderError {

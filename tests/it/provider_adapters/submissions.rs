@@ -105,6 +105,22 @@ async fn nonsense(fault: &Fault) -> Vec<(&'static str, ProviderError)> {
 }
 
 #[tokio::test]
+async fn each_submission_has_a_connection_of_its_own() {
+    // One that was kept may be closed by the time that it is used again, and nobody could tell then
+    // whether the provider had read the request.
+    let bench = Bench::start().await;
+    for name in PROVIDER_NAMES {
+        for _ in 0..2 {
+            bench.submit(name).await.expect("a job");
+        }
+    }
+    let mut peers: Vec<_> = bench.stand_in.submissions().iter().map(|one| one.peer).collect();
+    peers.sort();
+    peers.dedup();
+    assert_eq!(peers.len(), 2 * PROVIDER_NAMES.len());
+}
+
+#[tokio::test]
 async fn where_nobody_listens_nothing_was_begun() {
     // A port that was free a moment ago, and of which nobody else is told.
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, JobState, Provider, ProviderError, ProviderRequest, Submitted,
-    http::{Answer, Api, Call, Effect, Http, MOST_BYTES, presentable},
+    http::{Answer, Api, Call, Effect, Http, MOST_BYTES, MOST_BYTES_WITH_FILES, presentable},
     job_id::is_job_id,
     patience::growing_interval,
 };
@@ -56,6 +56,12 @@ impl Fal {
         self.api.ask(&call, self.api.patience().question, MOST_BYTES).await
     }
 
+    /// Results may hold files, as `data:` URLs.
+    async fn ask_for_result(&self, url: Url, key: &ApiKey) -> Result<Answer, ProviderError> {
+        let call = Call::get(url).with_key("Key", Some(key));
+        self.api.ask(&call, self.api.patience().question, MOST_BYTES_WITH_FILES).await
+    }
+
     /// A job that has ended: its result, or why it has none.
     async fn result(
         &self,
@@ -67,7 +73,7 @@ impl Fal {
             return Ok(JobState::Cancelled);
         }
         let said = status["error"].as_str().and_then(|text| presentable(text, Some(key)));
-        let answer = self.ask(Call::get(url), key).await;
+        let answer = self.ask_for_result(url, key).await;
         let error = match answer {
             Ok(answer) if is_of_run(&answer) => {
                 let detail = answer.json().and_then(|body| words(&body));

@@ -9,7 +9,7 @@ use serde_json::{Value, json as value};
 use super::{
     job::{Job, Stage},
     request::{Request, json},
-    state::{State, Submission, Upload},
+    state::{State, Upload},
 };
 
 const FAL: &str = "fal";
@@ -33,14 +33,7 @@ fn submit(state: &State, request: &Request) -> Response {
         let wrong = value!([{ "loc": ["body"], "msg": "not an object", "type": "x" }]);
         return json(422, value!({ "detail": wrong }));
     }
-    let submission = Submission {
-        provider: FAL,
-        path: request.path.clone(),
-        headers: request.headers.clone(),
-        body,
-        files: Vec::new(),
-        job: String::new(),
-    };
+    let submission = request.submission(FAL, body, Vec::new());
     let job = state.begin(submission, || usual(state));
     let url = |what: &str| format!("{}/fal/{}/requests/{job}{what}", state.url, name(request));
     let answer = value!({

@@ -57,14 +57,7 @@ fn submit(state: &State, request: &Request) -> Response {
     if !body.is_object() {
         return coded(422, "not an object", &Value::Null);
     }
-    let submission = Submission {
-        provider: KIE,
-        path: request.path.clone(),
-        headers: request.headers.clone(),
-        body,
-        files: Vec::new(),
-        job: String::new(),
-    };
+    let submission = request.submission(KIE, body, Vec::new());
     let mut done = state_of(&submission, &Stage::Done);
     let usual = || {
         add_usual(state, &mut done);

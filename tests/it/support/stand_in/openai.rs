@@ -35,14 +35,7 @@ pub(super) async fn answer(state: &State, request: &Request) -> Response {
     if !is_whole {
         return refuse(400, "you must provide what was asked for", "invalid_request");
     }
-    let submission = Submission {
-        provider: "openai",
-        path: request.path.clone(),
-        headers: request.headers.clone(),
-        body,
-        files,
-        job: String::new(),
-    };
+    let submission = request.submission("openai", body, files);
     let result = state.result(&submission, || usual(&submission));
     state.remember(submission);
     json(200, result)

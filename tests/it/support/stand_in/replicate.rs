@@ -9,7 +9,7 @@ use serde_json::{Value, json as value};
 use super::{
     job::Stage,
     request::{Request, json},
-    state::{State, Submission},
+    state::State,
 };
 
 const REPLICATE: &str = "replicate";
@@ -62,14 +62,7 @@ fn submit(state: &State, request: &Request) -> Response {
     if !body["input"].is_object() || !has_version {
         return json(422, value!({ "title": "Input validation failed", "detail": "no input" }));
     }
-    let submission = Submission {
-        provider: REPLICATE,
-        path: request.path.clone(),
-        headers: request.headers.clone(),
-        body,
-        files: Vec::new(),
-        job: String::new(),
-    };
+    let submission = request.submission(REPLICATE, body, Vec::new());
     let job = state.begin(submission, || value!({ "output": [state.file_url("picture.png")] }));
     json(201, prediction(&job, Stage::Queued, &Value::Null))
 }

@@ -1,6 +1,6 @@
 //! A request as the protocols look at it, and answers.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::SocketAddr};
 
 use axum::{
     Json,
@@ -11,7 +11,11 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use super::Upload;
+use super::{Submission, Upload};
+
+/// Where a request comes from, among the extensions of its head.
+#[derive(Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
 
 /// A whole request.
 pub(super) struct Request {
@@ -42,6 +46,24 @@ impl Request {
 
     pub(super) fn is(&self, method: &Method, path: &str) -> bool {
         self.method == method && self.path == path
+    }
+
+    /// The submission that this is; its job is not known yet.
+    pub(super) fn submission(
+        &self,
+        provider: &'static str,
+        body: Value,
+        files: Vec<Upload>,
+    ) -> Submission {
+        Submission {
+            provider,
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            body,
+            files,
+            peer: self.parts.extensions.get::<Peer>().expect("a connection").0,
+            job: String::new(),
+        }
     }
 
     /// The body as JSON; null where it is none, or does not say that it is.

@@ -20,7 +20,7 @@ use super::{
     fal,
     fault::{Fault, Kind},
     files, kie, openai, replicate,
-    request::{Request, json},
+    request::{Peer, Request, json},
     state::State,
 };
 
@@ -31,11 +31,14 @@ const MOST_BYTES: usize = 512 << 20;
 pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     // Connections end with this.
     let mut connections = tokio::task::JoinSet::new();
-    while let Ok((connection, _)) = listener.accept().await {
+    while let Ok((connection, peer)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
         let state = Arc::clone(&state);
         connections.spawn(async move {
-            let service = service_fn(move |request| answer(Arc::clone(&state), request));
+            let service = service_fn(move |mut request: HttpRequest<Incoming>| {
+                request.extensions_mut().insert(Peer(peer));
+                answer(Arc::clone(&state), request)
+            });
             let builder = Builder::new(TokioExecutor::new());
             let _ = builder.serve_connection(TokioIo::new(connection), service).await;
         });

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Submission {
     pub(crate) body: Value,
     /// The files of a form.
     pub(crate) files: Vec<Upload>,
+    /// Which connection it came by.
+    pub(crate) peer: SocketAddr,
     /// Which job it began; empty where the answer is the result.
     pub(crate) job: String,
 }
