@@ -19,8 +19,8 @@ impl Links {
     }
 
     /// The link for what a row says about a file. It leads to this server, whatever the store: a list
-    /// needs one for each row, and the signature of a cloud costs ten times as much, ends with its
-    /// credentials and is another each time, so that no browser would find the picture in its cache.
+    /// needs one for each row, and the signature of a cloud may have to wait for credentials, ends with
+    /// them and is another each time, so that no browser would find the picture in its cache.
     #[must_use]
     pub fn link(&self, stored: &str) -> String {
         match split(stored) {

@@ -7,6 +7,7 @@ mod intake;
 mod links;
 mod location;
 mod media;
+mod parts;
 mod presigner;
 mod preview;
 pub mod range;

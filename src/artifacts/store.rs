@@ -16,7 +16,7 @@ use futures_util::{
 };
 use object_store::{
     Attribute, Attributes, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, WriteMultipart,
+    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload,
     local::LocalFileSystem, path::Path,
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -31,18 +31,10 @@ use crate::{
 
 use super::{
     CloudAccess, HandOut, MediaType, StorageKey,
-    bucket::unusable,
+    bucket::{unusable, without_secrets},
+    parts::{self, PART_BYTES},
     presigner::{Presigner, is_inert},
 };
-
-/// The shortest part of a long upload, in bytes: the least that the stores of the clouds take. A
-/// shorter file is sent in one piece.
-const PART_BYTES: u64 = CHUNK as u64;
-const CHUNK: usize = 5 * 1024 * 1024;
-/// The most parts that they take.
-const MOST_PARTS: u64 = 10_000;
-/// Parts that are sent at once. They are held in memory.
-const PARTS_AT_ONCE: usize = 2;
 
 /// How much is read from a file at once, in bytes.
 const READ_CHUNK_BYTES: usize = 64 * 1024;
@@ -69,9 +61,9 @@ pub enum StoreError {
     /// The place where files are kept cannot be used; says which setting is wrong and why.
     #[error("{0}")]
     Location(String),
-    /// The store failed.
-    #[error("the store failed")]
-    Failed(#[from] object_store::Error),
+    /// The store failed; says how, without what a log must not hold.
+    #[error("the store failed: {0}")]
+    Failed(String),
     /// The file that should be stored could not be read, or the store's folder not be cleaned.
     #[error("a file could not be read or removed")]
     Io(#[from] io::Error),
@@ -81,8 +73,14 @@ impl StoreError {
     fn from_store(error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Self::NotFound,
-            error => Self::Failed(error),
+            error => error.into(),
         }
+    }
+}
+
+impl From<object_store::Error> for StoreError {
+    fn from(error: object_store::Error) -> Self {
+        Self::Failed(without_secrets(&error.to_string()))
     }
 }
 
@@ -227,13 +225,14 @@ impl ArtifactStore {
     /// [`StoreError::Failed`]; then what was there before is still there.
     pub async fn put_bytes(&self, key: &StorageKey, bytes: Bytes) -> Result<(), StoreError> {
         let length = bytes.len() as u64;
-        if length <= PART_BYTES {
+        if length <= PART_BYTES as u64 {
             return self.put_whole(key, bytes.into()).await;
         }
-        let chunks =
-            std::iter::successors(Some(bytes), |rest| Some(rest.slice(rest.len().min(CHUNK)..)));
+        let chunks = std::iter::successors(Some(bytes), |rest| {
+            Some(rest.slice(rest.len().min(PART_BYTES)..))
+        });
         let chunks = chunks.take_while(|rest| !rest.is_empty());
-        let chunks = chunks.map(|rest| Ok(rest.slice(..rest.len().min(CHUNK))));
+        let chunks = chunks.map(|rest| Ok(rest.slice(..rest.len().min(PART_BYTES))));
         self.put_parts(key, length, stream::iter(chunks)).await
     }
 
@@ -247,7 +246,7 @@ impl ArtifactStore {
         let source = tokio::fs::File::open(source).await?;
         let length = source.metadata().await?.len();
         let chunks = ReaderStream::with_capacity(source, READ_CHUNK_BYTES);
-        if length <= PART_BYTES {
+        if length <= PART_BYTES as u64 {
             let chunks: Vec<Bytes> = chunks.try_collect().await?;
             return self.put_whole(key, chunks.into_iter().collect()).await;
         }
@@ -260,8 +259,6 @@ impl ArtifactStore {
         Ok(())
     }
 
-    /// Sends a long file part by part. When that fails, the parts that were sent are taken back: no
-    /// listing would show them, and a cloud charges for them.
     async fn put_parts(
         &self,
         key: &StorageKey,
@@ -271,26 +268,7 @@ impl ArtifactStore {
         let attributes = self.attributes(key);
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
         let upload = self.objects.put_multipart_opts(&object_path(key), options).await?;
-        let part = length.div_ceil(MOST_PARTS).max(PART_BYTES);
-        let part = usize::try_from(part).unwrap_or(usize::MAX);
-        let mut writer = WriteMultipart::new_with_chunk_size(upload, part);
-        let mut chunks = std::pin::pin!(chunks);
-        while let Some(chunk) = chunks.next().await {
-            let written = match chunk {
-                Ok(chunk) => {
-                    let room = writer.wait_for_capacity(PARTS_AT_ONCE).await;
-                    room.map(|()| writer.put(chunk)).map_err(StoreError::Failed)
-                }
-                Err(error) => Err(StoreError::Io(error)),
-            };
-            if let Err(error) = written {
-                // The first error is the one to tell.
-                let _ = writer.abort().await;
-                return Err(error);
-            }
-        }
-        writer.finish().await?;
-        Ok(())
+        parts::send(upload, length, chunks).await
     }
 
     /// What a cloud shall answer with, should anybody read the file without this server.

@@ -249,3 +249,24 @@ fn disposition(
 fn value(text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text).map_err(Error::internal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_reads_by_a_link_that_lasts_is_led_on() {
+        let minute = Duration::from_mins(1);
+        let link = Entrance::Link(minute);
+        let none = HeaderMap::new();
+        assert_eq!(may_lead_on(&Method::GET, &none, &link), Some(minute));
+        assert_eq!(may_lead_on(&Method::HEAD, &none, &link), None);
+        assert_eq!(may_lead_on(&Method::GET, &none, &Entrance::Token), None);
+        let ending = Entrance::Link(SHORTEST_LEAD / 2);
+        assert_eq!(may_lead_on(&Method::GET, &none, &ending), None);
+        for name in [header::ORIGIN, header::AUTHORIZATION] {
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]);
+            assert_eq!(may_lead_on(&Method::GET, &headers, &link), None);
+        }
+    }
+}

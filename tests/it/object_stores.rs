@@ -4,7 +4,9 @@ use std::path::Path;
 
 use boards::{
     app::{App, StartError},
+    artifacts::{ArtifactStore, CloudAccess, StorageKey},
     config::Config,
+    domain::{BoardId, GenerationId, TenantId},
 };
 use chrono::Utc;
 use reqwest::{
@@ -15,7 +17,7 @@ use reqwest::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{BUCKET, Client, ObjectServer, TestApp, png, text, upload_form};
+use crate::support::{BUCKET, Client, ObjectServer, TestApp, eventually, png, text, upload_form};
 
 /// Longer than what is sent in one piece.
 const LONG: usize = 12_000_000;
@@ -273,10 +275,7 @@ async fn a_closed_tenants_files_go_from_the_bucket() {
         .await
         .expect("an answer");
     assert!(gone.status().is_success(), "{}", gone.text().await.expect("text"));
-    crate::support::eventually("the files go", async || {
-        (server.objects(BUCKET).len() == 1).then_some(())
-    })
-    .await;
+    eventually("the files go", async || (server.objects(BUCKET).len() == 1).then_some(())).await;
 }
 
 #[tokio::test]
@@ -300,6 +299,33 @@ async fn a_long_file_comes_in_parts_and_goes_out_as_a_stream() {
     assert!(server.take_operations().contains(&"AbortMultipartUpload".to_owned()));
     assert_eq!(server.parts(), Vec::<std::path::PathBuf>::new());
     assert_eq!(server.objects(BUCKET).len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_stopped_in_the_middle_leaves_no_parts() {
+    let server = ObjectServer::start().await;
+    let variables = ObjectServer::variables().into_iter().collect();
+    let endpoint = Some(server.endpoint.clone());
+    let access = CloudAccess { variables, endpoint, ..CloudAccess::default() };
+    let address = format!("s3://{BUCKET}").parse().expect("an address");
+    let store = ArtifactStore::open(&address, &access).expect("a store");
+    let folder = TempDir::new().expect("a folder");
+    let source = folder.path().join("long");
+    // Longer than any machine sends before it is stopped.
+    std::fs::File::create(&source).and_then(|file| file.set_len(1 << 36)).expect("a file");
+    let key = StorageKey::new(TenantId::new(), BoardId::new(), GenerationId::new(), "artifact.zip");
+    let key = key.expect("a key");
+    let began = eventually("a part is kept", async || (!server.parts().is_empty()).then_some(()));
+    tokio::select! {
+        ended = store.put_file(&key, &source) => panic!("{ended:?}"),
+        () = began => {}
+    }
+    eventually("it is taken back", async || {
+        server.take_operations().contains(&"AbortMultipartUpload".to_owned()).then_some(())
+    })
+    .await;
+    eventually("nothing is left", async || server.parts().is_empty().then_some(())).await;
+    assert_eq!(server.objects(BUCKET).len(), 0);
 }
 
 /// How a server fails to start whose configuration differs so from one that works.
