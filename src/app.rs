@@ -48,7 +48,6 @@ use crate::{
     store::{Store, StoreLimits, TenantReference},
 };
 
-
 /// Of the time of a request, what a download within it may take.
 const FETCH_SHARE: f64 = 0.8;
 /// Files that are open beside connections of clients: the database, artifacts, downloads.
@@ -190,7 +189,7 @@ impl App {
             None => open_generators(&config, &providers)?,
         };
         let registry = Arc::new(registry);
-        let keys = Keys::new(store.clone(), providers);
+        let keys = Keys::new(providers);
         let stopping = CancellationToken::new();
         let clock = overrides.rate_limit_clock.unwrap_or_else(LimitClock::system);
         let limits = rate_limits(&config, &clock)?;

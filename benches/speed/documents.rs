@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use async_graphql::Request;
 use boards::{
     artifacts::{
-        ArtifactStore, ArtifactStores, Artifacts, FetchLimits, Fetcher, LinkSigner, Links,
-        Previews,
+        ArtifactStore, ArtifactStores, Artifacts, FetchLimits, Fetcher, LinkSigner, Links, Previews,
     },
     audit::AuditLog,
+    config::Config,
     domain::CursorKey,
     error::Error,
-    generators::Registry,
+    generators::{Registry, providers::Providers},
     graphql::{self, Engine, Limits, Services, Session},
+    jobs::Keys,
 };
 use divan::Bencher;
 use tempfile::TempDir;
@@ -62,6 +63,7 @@ impl Reader {
         let services = Services {
             artifacts: Artifacts::new(files, links, fetcher, previews, staging, MAX_BYTES),
             registry: Arc::new(Registry::builtin().expect("generators")),
+            keys: Keys::new(Providers::new(&Config::for_tests(folder.path())).expect("providers")),
             audit: AuditLog::default(),
             cursors: CursorKey::new(KEY),
         };

@@ -8,8 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Overrides, StartError, make_folder, open_artifacts, open_credits, open_generators,
-    open_providers, open_store, open_vault,
-    staging_folder, work::Work,
+    open_providers, open_store, open_vault, staging_folder, work::Work,
 };
 use crate::{
     config::Config,
@@ -62,7 +61,7 @@ impl WorkerApp {
             store: store.clone(),
             artifacts,
             registry: Arc::new(registry),
-            keys: Keys::new(store.clone(), providers),
+            keys: Keys::new(providers),
             config: config.clone(),
             worker: Arc::clone(&worker),
         };

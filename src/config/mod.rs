@@ -519,13 +519,11 @@ impl Config {
 /// The variables of this process that are meant for the server or its clouds, or have a usual meaning to it.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    std::env::vars_os()
-        .map(move |(name, value)| (text(name), text(value)))
-        .filter(|(name, _)| {
-            name.starts_with(setting::PREFIX)
-                || usual_names::is_usual(name)
-                || CloudVariables::holds(name)
-        })
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value))).filter(|(name, _)| {
+        name.starts_with(setting::PREFIX)
+            || usual_names::is_usual(name)
+            || CloudVariables::holds(name)
+    })
 }
 
 /// A request costs the database about as much as it costs the server, so that each gets half of the cores

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    AdditionalOutput, Artifact, Content, Cost, Failure, Generator, LedgerError, Made, Run,
+    AdditionalOutput, Artifact, Content, Cost, Failure, Generator, InputSchema, LedgerError, Made,
+    Run,
     catalogue::{ArtifactFacts, Declaration, DeclaredContent, DeclaredOutput, Input},
     providers::{
         ApiKey, JobState, Provider, ProviderError, ProviderRequest, RequestFile, Resubmission,
@@ -46,7 +47,9 @@ impl DeclaredGenerator {
     async fn answer(&self, run: &Run, input: &Input) -> Result<Value, Failure> {
         match run.job.submission() {
             Submission::Job(id) => self.follow(run, id).await,
-            Submission::Unknown if self.provider.resubmission() == Resubmission::Never => {
+            Submission::Unknown
+                if self.provider.resubmission(run.key.as_ref()) == Resubmission::Never =>
+            {
                 Err(self.unknown())
             }
             Submission::NotBegun | Submission::Unknown => match self.submit(run, input).await? {
@@ -75,7 +78,7 @@ impl DeclaredGenerator {
             Err(error) => {
                 if !may_have_acted(&error) {
                     ledger.not_begun().await.map_err(|LedgerError| not_written())?;
-                } else if self.provider.resubmission() == Resubmission::Never {
+                } else if self.provider.resubmission(run.key.as_ref()) == Resubmission::Never {
                     return Err(self.unknown());
                 }
                 Err(failure(error))
@@ -231,6 +234,10 @@ impl Generator for DeclaredGenerator {
         self.declaration.schema().document().clone()
     }
 
+    fn compiled_schema(&self) -> Result<Arc<InputSchema>, String> {
+        Ok(Arc::clone(self.declaration.schema()))
+    }
+
     fn provider(&self) -> Option<&str> {
         Some(self.provider.name())
     }
@@ -239,8 +246,8 @@ impl Generator for DeclaredGenerator {
         self.provider.works_without_key()
     }
 
-    fn cost(&self, params: &Map<String, Value>) -> Option<Cost> {
-        self.declaration.cost(&self.declaration.input(params, &ArtifactFacts::default()))
+    fn cost(&self, params: &Map<String, Value>, facts: &ArtifactFacts) -> Option<Cost> {
+        self.declaration.cost(&self.declaration.input(params, facts))
     }
 
     async fn run(&self, run: Run) -> Result<Made, Failure> {
@@ -248,7 +255,7 @@ impl Generator for DeclaredGenerator {
             let (provider, key) = (self.provider.name(), self.provider.key_name());
             return Err(Failure::Message(format!("There is no key to {provider} ({key})")));
         }
-        let input = self.declaration.input(&run.params, &ArtifactFacts::default());
+        let input = self.declaration.input(&run.params, &run.facts);
         let answer = self.answer(&run, &input).await?;
         run.progress.report(ANSWERED, "fetching");
         let outputs = self.declaration.outputs(&input, &answer).map_err(Failure::Message)?;

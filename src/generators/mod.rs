@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::domain::{ArtifactType, GenerationId};
 
-pub use catalogue::{Catalogue, Declaration};
+pub use catalogue::{ArtifactFacts, Catalogue, Declaration};
 pub use declared::DeclaredGenerator;
 pub use external_job::{ExternalJob, JobLedger, LedgerError};
 pub use registry::{Entry, Registry, declared};
@@ -41,6 +41,14 @@ pub trait Generator: Send + Sync {
     /// `{"$ref": "#/$defs/ImageArtifact"}` (Audio, Video, Text), or an array of them.
     fn input_schema(&self) -> Value;
 
+    /// The same schema, ready to check parameters.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its author.
+    fn compiled_schema(&self) -> Result<Arc<InputSchema>, String> {
+        InputSchema::compile(self.input_schema()).map(Arc::new)
+    }
+
     /// Who runs it; none for one that runs in this process.
     fn provider(&self) -> Option<&str> {
         None
@@ -51,9 +59,9 @@ pub trait Generator: Send + Sync {
         self.provider().is_none()
     }
 
-    /// What a run with these parameters, defaults filled in, is expected to cost; none where nothing
-    /// is known. Nothing for one that runs in this process.
-    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+    /// What a run with these parameters, defaults filled in, is expected to cost, where `facts` says what
+    /// is known of the artifacts among them; none where nothing is known. Nothing for one that runs in this process.
+    fn cost(&self, _params: &Map<String, Value>, _facts: &ArtifactFacts) -> Option<Cost> {
         self.provider().is_none().then(Cost::free)
     }
 
@@ -102,6 +110,8 @@ pub struct Run {
     pub key: Option<providers::ApiKey>,
     /// Parameters that satisfy the input schema, defaults filled in.
     pub params: Map<String, Value>,
+    /// What is known of the artifacts that the parameters name.
+    pub facts: ArtifactFacts,
     /// The artifacts that the parameters name, by the id they name.
     pub artifacts: HashMap<GenerationId, InputArtifact>,
     /// Where to report progress.

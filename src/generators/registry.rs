@@ -12,7 +12,7 @@ pub struct Entry {
     /// The generator.
     pub generator: Arc<dyn Generator>,
     /// Its parameters.
-    pub schema: InputSchema,
+    pub schema: Arc<InputSchema>,
 }
 
 /// Every generator, made once at start.
@@ -37,7 +37,8 @@ impl Registry {
         let mut entries = BTreeMap::new();
         for generator in generators {
             let name = generator.name().to_owned();
-            let schema = InputSchema::compile(generator.input_schema())
+            let schema = generator
+                .compiled_schema()
                 .map_err(|reason| format!("generator {name}: {reason}"))?;
             if entries.contains_key(&name) {
                 return Err(format!("generator {name} is registered twice"));

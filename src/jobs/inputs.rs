@@ -4,16 +4,23 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::run::Stop;
+use super::{request::facts_of, run::Stop};
 use crate::{
     artifacts::Artifacts,
     domain::{GenerationId, JsonObject},
-    generators::{Entry, InputArtifact},
+    generators::{ArtifactFacts, Entry, InputArtifact},
     store::Scope,
 };
 
 /// Bytes of all artifacts that one run reads.
 const MAX_INPUT_BYTES: u64 = 512 * 1024 * 1024;
+
+/// The artifacts that a run reads, and what is known of them.
+#[derive(Default)]
+pub(super) struct Inputs {
+    pub(super) artifacts: HashMap<GenerationId, InputArtifact>,
+    pub(super) facts: ArtifactFacts,
+}
 
 /// The artifacts that the parameters name.
 pub(super) async fn read(
@@ -21,17 +28,17 @@ pub(super) async fn read(
     entry: &Entry,
     params: &JsonObject,
     scope: &Scope,
-) -> Result<HashMap<GenerationId, InputArtifact>, Stop> {
+) -> Result<Inputs, Stop> {
     let references = entry.schema.artifacts(params);
     if references.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Inputs::default());
     }
     let ids: Vec<GenerationId> = references.iter().map(|entry| entry.generation).collect();
     let found = scope.generations_by_id(&ids).await?;
     let mut left = MAX_INPUT_BYTES;
-    let mut inputs = HashMap::new();
+    let mut inputs = Inputs::default();
     for id in ids {
-        if inputs.contains_key(&id) {
+        if inputs.artifacts.contains_key(&id) {
             continue;
         }
         let source = found.iter().find(|source| source.id == id);
@@ -49,7 +56,8 @@ pub(super) async fn read(
             content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
             bytes,
         };
-        inputs.insert(id, input);
+        inputs.facts.insert(id, facts_of(source));
+        inputs.artifacts.insert(id, input);
     }
     Ok(inputs)
 }

@@ -15,15 +15,14 @@ use crate::{
 /// Finds keys. Cheap to clone.
 #[derive(Clone)]
 pub struct Keys {
-    store: Store,
     providers: Providers,
 }
 
 impl Keys {
-    /// Those of the tenants in `store`, and those of the deployment.
+    /// Those of tenants, and those of the deployment.
     #[must_use]
-    pub fn new(store: Store, providers: Providers) -> Self {
-        Self { store, providers }
+    pub fn new(providers: Providers) -> Self {
+        Self { providers }
     }
 
     /// The key to `provider` that counts in a tenant; none where there is none, or none is needed.
@@ -32,13 +31,14 @@ impl Keys {
     /// When the database does not answer.
     pub(super) async fn of(
         &self,
+        store: &Store,
         tenant: TenantId,
         provider: Option<&str>,
     ) -> Result<Option<ApiKey>> {
         let Some(provider) = provider.and_then(|name| self.providers.get(name)) else {
             return Ok(None);
         };
-        let own = self.store.worker().provider_key(tenant, provider.name()).await?;
+        let own = store.worker().provider_key(tenant, provider.name()).await?;
         Ok(own.or_else(|| self.providers.key(provider.as_ref()).cloned()))
     }
 
@@ -48,8 +48,10 @@ impl Keys {
     /// When the database does not answer.
     pub async fn reach(&self, scope: &Scope) -> Result<Reach> {
         let mut providers: HashSet<String> = scope.keyed_providers().await?.into_iter().collect();
-        let of_deployment =
-            self.providers.iter().filter(|provider| self.providers.key(provider.as_ref()).is_some());
+        let of_deployment = self
+            .providers
+            .iter()
+            .filter(|provider| self.providers.key(provider.as_ref()).is_some());
         providers.extend(of_deployment.map(|provider| provider.name().to_owned()));
         Ok(Reach { providers })
     }

@@ -9,7 +9,7 @@ use crate::{
         ArtifactType, GenerationId, GenerationStatus, JsonObject, Validator, Violation, json_object,
     },
     error::{Error, Result},
-    generators::{ArtifactReference, Cost, Registry},
+    generators::{ArtifactFacts, ArtifactReference, Cost, Registry},
     store::{Generation, LineageEntry, NewGeneration, Scope},
 };
 
@@ -72,9 +72,9 @@ impl GenerationRequest {
         validator.finish()?;
         let filled = entry.schema.check(&self.input_params).map_err(Error::violations)?;
         let references = entry.schema.artifacts(&filled);
-        let inputs = check_artifacts(&references, scope).await?;
+        let (inputs, facts) = check_artifacts(&references, scope).await?;
         let provider = entry.generator.provider().unwrap_or_default().to_owned();
-        Ok(Checked { makes, provider, params, inputs, cost: entry.generator.cost(&filled) })
+        Ok(Checked { makes, provider, params, inputs, cost: entry.generator.cost(&filled, &facts) })
     }
 }
 
@@ -91,7 +91,7 @@ struct Checked {
 async fn check_artifacts(
     references: &[ArtifactReference],
     scope: &Scope,
-) -> Result<Vec<LineageEntry>> {
+) -> Result<(Vec<LineageEntry>, ArtifactFacts)> {
     let ids: Vec<GenerationId> = references.iter().map(|reference| reference.generation).collect();
     let visible: HashMap<GenerationId, Generation> = if ids.is_empty() {
         HashMap::new()
@@ -114,7 +114,16 @@ async fn check_artifacts(
             artifact_type: reference.artifact_type,
         });
     }
-    if violations.is_empty() { Ok(inputs) } else { Err(Error::violations(violations)) }
+    if !violations.is_empty() {
+        return Err(Error::violations(violations));
+    }
+    let facts = visible.into_iter().map(|(id, source)| (id, facts_of(&source))).collect();
+    Ok((inputs, facts))
+}
+
+/// What is known of an artifact, for what a generator makes of it.
+pub(super) fn facts_of(source: &Generation) -> JsonObject {
+    source.output_metadata.value().as_object().cloned().unwrap_or_default()
 }
 
 /// The same answer that the query `generation` would have given.

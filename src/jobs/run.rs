@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backoff, inputs,
+    backoff,
+    inputs::{self, Inputs},
     keep::{self, Kept, place_of},
     keys::Keys,
     ledger::StoreLedger,
@@ -180,8 +181,9 @@ impl Runner {
         })?;
         let params =
             entry.schema.check(&generation.input_params.value()).map_err(Error::violations)?;
-        let artifacts = inputs::read(&self.artifacts, entry, &params, &scope).await?;
-        let key = self.keys.of(generation.tenant, entry.generator.provider()).await?;
+        let Inputs { artifacts, facts } =
+            inputs::read(&self.artifacts, entry, &params, &scope).await?;
+        let key = self.keys.of(&self.store, generation.tenant, entry.generator.provider()).await?;
         let ledger = StoreLedger::new(self.worker, self.store.clone(), generation.clone());
         let submission = ledger.known(submission).await?;
         let (progress, reports) = progress();
@@ -190,6 +192,7 @@ impl Runner {
             job: ExternalJob::new(submission, Arc::new(ledger)),
             key,
             params,
+            facts,
             artifacts,
             progress,
             cancel: cancel.clone(),

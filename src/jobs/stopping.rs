@@ -57,7 +57,8 @@ impl Stopper {
         let Some(entry) = self.registry.get(&cancellation.generator_name) else {
             return worker.forget_cancellation(cancellation).await;
         };
-        let key = self.keys.of(cancellation.tenant, entry.generator.provider()).await?;
+        let key =
+            self.keys.of(&self.store, cancellation.tenant, entry.generator.provider()).await?;
         match entry.generator.cancel(key, &cancellation.external_job_id).await {
             Ok(()) => worker.forget_cancellation(cancellation).await,
             Err(Failure::Passing { retry_after, .. }) => {

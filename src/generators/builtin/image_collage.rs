@@ -29,11 +29,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for ImageCollage {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "image-collage"
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Two to sixteen images side by side in a grid, row by row in the order given."
     }
 

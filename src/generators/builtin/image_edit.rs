@@ -46,11 +46,11 @@ enum Flip {
 
 #[async_trait]
 impl Generator for ImageEdit {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "image-edit"
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "An edited copy of an image. Edits apply in this order: crop, resize, rotate, flip, \
          grayscale, invert, blur."
     }

@@ -56,6 +56,7 @@ pub(super) mod testing {
             job: ExternalJob::untracked(),
             key: None,
             params,
+            facts: HashMap::new(),
             artifacts: HashMap::new(),
             progress: Progress::ignored(),
             cancel,
@@ -70,16 +71,16 @@ pub(super) mod testing {
     ) -> Result<Output, Failure> {
         let mut run = prepare(generator, params);
         run.artifacts = (1..).map(id).zip(artifacts).collect();
-        only(generator.run(run).await?)
+        Ok(only(generator.run(run).await?))
     }
 
     /// The one artifact of a run in this process.
-    pub(crate) fn only(made: Made) -> Result<Output, Failure> {
+    pub(crate) fn only(made: Made) -> Output {
         let mut artifacts = made.artifacts;
         assert_eq!(artifacts.len(), 1, "a built-in generator makes one artifact");
         let artifact = artifacts.remove(0);
         let Content::Bytes(bytes) = artifact.content else { panic!("its bytes are here") };
-        Ok(Output { bytes, metadata: artifact.metadata })
+        Output { bytes, metadata: artifact.metadata }
     }
 
     /// What the schema of `generator` says against `params`.

@@ -34,11 +34,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for PatternImage {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "pattern-image"
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "An abstract pattern from a seed or a prompt: the same one gives the same picture."
     }
 

@@ -39,11 +39,11 @@ enum ErrorCorrection {
 
 #[async_trait]
 impl Generator for QrCode {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "qr-code"
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "A text or a link as a QR code that phones can scan."
     }
 

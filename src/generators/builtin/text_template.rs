@@ -46,11 +46,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for TextTemplate {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "text-template"
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "A text from a template, with values and other texts filled in."
     }
 

@@ -40,11 +40,11 @@ struct Params {
 
 #[async_trait]
 impl Generator for ToneAudio {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "tone-audio"
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "A tone of one frequency, or a tune of notes, as a WAV file."
     }
 

@@ -41,8 +41,8 @@ pub trait Provider: Send + Sync {
         false
     }
 
-    /// What to do when it is not known whether a submission reached the provider.
-    fn resubmission(&self) -> Resubmission {
+    /// What to do when it is not known whether a submission with this key reached the provider.
+    fn resubmission(&self, _key: Option<&ApiKey>) -> Resubmission {
         Resubmission::Never
     }
 

@@ -127,8 +127,8 @@ impl Provider for OpenAi {
 
     /// On the operator's own network and without a key nobody pays. `OpenAI` does not promise that it
     /// heeds the idempotency key.
-    fn resubmission(&self) -> Resubmission {
-        if self.is_own && self.base.is_private() && !self.has_key {
+    fn resubmission(&self, key: Option<&ApiKey>) -> Resubmission {
+        if self.is_own && self.base.is_private() && !self.has_key && key.is_none() {
             Resubmission::Safe
         } else {
             Resubmission::Never
@@ -250,7 +250,7 @@ mod tests {
         ] {
             let adapter = adapter(address, has_key);
             assert_eq!(adapter.works_without_key(), works_without, "{address}");
-            assert_eq!(adapter.resubmission(), resubmission, "{address} {has_key}");
+            assert_eq!(adapter.resubmission(None), resubmission, "{address} {has_key}");
             assert_eq!(adapter.trusted_origin().is_some(), works_without, "{address}");
         }
     }

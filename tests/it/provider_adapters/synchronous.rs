@@ -69,7 +69,7 @@ async fn a_server_of_ones_own_needs_no_key() {
     let bench = Bench::start().await;
     let adapter = bench.adapter("openai");
     assert!(adapter.works_without_key());
-    assert_eq!(adapter.resubmission(), Resubmission::Safe);
+    assert_eq!(adapter.resubmission(None), Resubmission::Safe);
     let origin = adapter.trusted_origin().map(|origin| origin.ascii_serialization());
     assert_eq!(origin, Some(format!("http://{}", bench.stand_in.address)));
     answer(&bench, None, &request("openai")).await;
@@ -82,7 +82,7 @@ async fn openai_itself_needs_a_key_and_is_never_asked_twice() {
     let providers = adapters(&ProviderAddresses::of_the_providers(), PATIENT);
     let adapter = providers.get("openai").expect("openai");
     assert!(!adapter.works_without_key() && adapter.trusted_origin().is_none());
-    assert_eq!(adapter.resubmission(), Resubmission::Never);
+    assert_eq!(adapter.resubmission(None), Resubmission::Never);
     // Nothing is sent without one.
     let refused = adapter.submit(None, &request("openai"), Uuid::new_v4()).await;
     assert!(matches!(refused, Err(ProviderError::Credentials(_))), "{refused:?}");

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use boards::{
     domain::{ArtifactType, Submission},
     generators::{
-        AdditionalOutput, Artifact, Content, Cost, Failure, Generator, Made, Output, Run, builtin,
-        providers::ApiKey,
+        AdditionalOutput, Artifact, ArtifactFacts, Content, Cost, Failure, Generator, Made, Output,
+        Run, builtin, providers::ApiKey,
     },
 };
 use serde_json::{Map, Value, json};
@@ -93,11 +93,11 @@ fn schema(properties: &Value) -> Value {
 
 #[async_trait]
 impl Generator for Slow {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         SLOW
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Takes its time."
     }
 
@@ -111,7 +111,7 @@ impl Generator for Slow {
         } }))
     }
 
-    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+    fn cost(&self, _params: &Map<String, Value>, _facts: &ArtifactFacts) -> Option<Cost> {
         Some(cent())
     }
 
@@ -137,11 +137,11 @@ impl Drop for Ending {
 
 #[async_trait]
 impl Generator for Recorded {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         RECORDED
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Is watched."
     }
 
@@ -158,7 +158,7 @@ impl Generator for Recorded {
         }))
     }
 
-    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+    fn cost(&self, _params: &Map<String, Value>, _facts: &ArtifactFacts) -> Option<Cost> {
         Some(cent())
     }
 
@@ -186,11 +186,11 @@ impl Generator for Recorded {
 
 #[async_trait]
 impl Generator for Batch {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         BATCH
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Makes several."
     }
 
@@ -226,11 +226,11 @@ impl Generator for Batch {
 
 #[async_trait]
 impl Generator for Passing {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         PASSING
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Fails at first."
     }
 
@@ -264,11 +264,11 @@ impl Generator for Passing {
 
 #[async_trait]
 impl Generator for Remote {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         REMOTE
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Waits for a provider."
     }
 
@@ -302,11 +302,11 @@ impl Generator for Remote {
 
 #[async_trait]
 impl Generator for Failing {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         FAILING
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Fails."
     }
 
@@ -318,7 +318,7 @@ impl Generator for Failing {
         schema(&json!({ "message": { "type": "string", "description": "What to say." } }))
     }
 
-    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+    fn cost(&self, _params: &Map<String, Value>, _facts: &ArtifactFacts) -> Option<Cost> {
         Some(cent())
     }
 
@@ -330,11 +330,11 @@ impl Generator for Failing {
 
 #[async_trait]
 impl Generator for Panicking {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         PANICKING
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "Panics."
     }
 
@@ -346,7 +346,7 @@ impl Generator for Panicking {
         schema(&json!({}))
     }
 
-    fn cost(&self, _params: &Map<String, Value>) -> Option<Cost> {
+    fn cost(&self, _params: &Map<String, Value>, _facts: &ArtifactFacts) -> Option<Cost> {
         None
     }
 
