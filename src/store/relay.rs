@@ -99,9 +99,8 @@ impl Store {
         self.events().relay_through(Arc::clone(&outbox));
         let listen = listen(options, self.events().clone(), this);
         let send = send(self.in_background(), outbox, this);
-        tokio::spawn(async move {
-            stopping.run_until_cancelled(async { tokio::join!(listen, send) }).await;
-        });
+        tokio::spawn(stopping.clone().run_until_cancelled_owned(listen));
+        tokio::spawn(stopping.run_until_cancelled_owned(send));
         Ok(())
     }
 }
@@ -173,7 +172,9 @@ async fn hear(
         match serde_json::from_str::<Message>(notification.payload()) {
             Ok(message) if message.from == this => {}
             Ok(Message { notices: Notices::These(notices), .. }) => {
-                notices.into_iter().for_each(|notice| events.hear(notice));
+                for notice in notices {
+                    events.hear(notice);
+                }
             }
             // Of a newer server, which knows more to tell.
             Ok(_) | Err(_) => events.hear_everything(),

@@ -102,7 +102,9 @@ impl WorkerStore<'_> {
             rows = begin_runs(&transaction, &claims, now).await?;
         }
         transaction.commit().await?;
-        taken_over.iter().for_each(|generation| self.publish(generation));
+        for generation in &taken_over {
+            self.publish(generation);
+        }
         self.claimed(worker, &claims, rows).await
     }
 
