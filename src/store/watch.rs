@@ -16,8 +16,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How often access is asked again when nothing is announced: changes made by another process are
-/// not announced in this one.
+/// How often access is asked again when nothing is announced: what another process announces may be lost
+/// with its connection to the database.
 const RECHECK: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,8 +123,7 @@ impl Scope {
     }
 
     /// A board, now and at each change of it, its members or its generations, until it is deleted.
-    /// When the viewer may no longer see it or the token ends, the last item says so. Of what other
-    /// processes do, changes of the board itself and lost access are seen, within two seconds.
+    /// When the viewer may no longer see it or the token ends, the last item says so.
     pub fn watch_board(
         &self,
         id: BoardId,
@@ -142,7 +141,7 @@ impl Scope {
                     return Some((Err(Error::InvalidToken), (None, last)));
                 }
                 match Box::pin(watch.scope.board(id, BoardParts::ROW)).await {
-                    // Nothing was announced here; another process may have changed the board itself.
+                    // Nothing was announced; what another process did to the board itself may be news.
                     Ok(Some(board)) if tick == Tick::Recheck && last == Some(board.updated_at) => {}
                     Ok(Some(board)) => {
                         last = Some(board.updated_at);
