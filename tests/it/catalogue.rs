@@ -20,6 +20,8 @@ use crate::support::{Client, StandIn, TestApp, TestAppBuilder, eventually_within
 const FAL: &str = "fal-flux-2";
 /// One of Replicate, which has jobs too.
 const REPLICATE: &str = "replicate-flux-pro";
+/// One of Kie, which has jobs, and asks about them every ten seconds.
+const KIE: &str = "kie-qwen-image-2";
 /// One of `OpenAI`, whose answer is the result.
 const OPENAI: &str = "openai-image";
 

@@ -31,12 +31,13 @@ pub(super) struct Case {
     pub(super) outputs: Vec<Wanted>,
 }
 
-/// One output: a file at an address, unless it is a text.
+/// One output: a file at an address, unless it is a text or a file within the answer.
 #[derive(Clone, Deserialize)]
 pub(super) struct Wanted {
     /// Its place among the provider's.
     pub(super) position: usize,
     pub(super) text: Option<String>,
+    pub(super) base64: Option<String>,
 }
 
 /// One case of every generator.
@@ -53,15 +54,16 @@ pub(super) fn cases() -> Vec<Case> {
 /// The two of this server's own.
 fn own() -> [Value; 2] {
     let recording = "7dc1cc12-6ea3-5883-846d-ef8b7129b33d";
+    let picture = STANDARD.encode(png(9, 7));
     [
         json!({
             "generator": "openai-image", "model": "my-model",
             "params": { "prompt": "a cat", "n": 2, "model": "my-model" },
             "body": { "model": "my-model", "prompt": "a cat", "n": 2, "size": "1024x1024" },
             "answer": { "data": [
-                { "url": "https://cdn.test/one" }, { "b64_json": STANDARD.encode(png(64, 64)) },
+                { "url": "https://cdn.test/one" }, { "b64_json": picture },
             ] },
-            "outputs": [{ "position": 0 }, { "position": 1 }],
+            "outputs": [{ "position": 0 }, { "position": 1, "base64": picture }],
         }),
         json!({
             "generator": "openai-transcription", "model": "whisper-1",
@@ -144,7 +146,9 @@ pub(super) fn comparable(value: &Value, exchange: &dyn Fn(&str) -> String) -> Va
         Value::Number(number) => number.as_f64().into(),
         Value::Array(items) => items.iter().map(|item| comparable(item, exchange)).collect(),
         Value::Object(members) => {
-            let members = members.iter();
+            // Whatever their order.
+            let members: BTreeMap<_, _> = members.iter().collect();
+            let members = members.into_iter();
             members.map(|(name, value)| (name.clone(), comparable(value, exchange))).collect()
         }
         other => other.clone(),

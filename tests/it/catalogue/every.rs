@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use boards::{
     config::FfmpegSetting,
     domain::ArtifactType,
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    cases::{Case, UPLOADED, cases, comparable},
+    cases::{Case, UPLOADED, Wanted, cases, comparable},
     *,
 };
 use crate::support::{End, Script, Submission, png, text};
@@ -147,16 +148,7 @@ impl Round {
         self.check_request(scene, artifacts)?;
         self.check_batch(made)?;
         for (one, wanted) in made.iter().zip(&self.case.outputs) {
-            let wanted = match &wanted.text {
-                Some(text) => Bytes::from(text.clone()),
-                None => {
-                    get(
-                        scene,
-                        &scene.stand_in.file_url(output_of(self.declaration.artifact_type())),
-                    )
-                    .await?
-                }
-            };
+            let wanted = self.content(scene, wanted).await?;
             let stored = get(scene, one["storageUrl"].as_str().ok_or("no link")?).await?;
             expect("that the stored file is the provider's", &(stored == wanted), &true)?;
             let inputs = one["inputArtifacts"].as_array().ok_or("no lineage")?.iter();
@@ -165,6 +157,22 @@ impl Round {
             expect("lineage", &inputs, &self.artifacts)?;
         }
         Ok(())
+    }
+
+    /// The bytes of an output.
+    async fn content(&self, scene: &Scene, wanted: &Wanted) -> Result<Bytes, String> {
+        if let Some(base64) = &wanted.base64 {
+            return Ok(STANDARD.decode(base64).expect("base64").into());
+        }
+        match &wanted.text {
+            Some(text) => Ok(Bytes::from(text.clone())),
+            None => get(scene, &self.file(scene)).await,
+        }
+    }
+
+    /// Where the provider has the files that it made.
+    fn file(&self, scene: &Scene) -> String {
+        scene.stand_in.file_url(output_of(self.declaration.artifact_type()))
     }
 
     /// One submission came, with the body of the case and with the files that it names.

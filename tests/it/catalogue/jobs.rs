@@ -31,13 +31,13 @@ async fn a_key_that_is_refused_later_does_not_cost_the_job() {
 async fn a_job_that_fails_says_why_and_is_not_tried_again() {
     let scene = Scene::start().await;
     let end = End::Failed("the picture would show a cat".to_owned());
-    scene.stand_in.script(Script { queued: 0, running: 1, end });
-    for generator in [FAL, REPLICATE] {
+    scene.stand_in.script(Script::at_once(end));
+    for generator in [FAL, KIE, REPLICATE] {
         let picture = scene.picture(generator).await;
         assert_eq!(failure(&picture), "the picture would show a cat");
         assert_eq!(picture["attempts"][0]["externalJobId"], picture["externalJobId"]);
     }
-    assert_eq!(scene.jobs().len(), 2);
+    assert_eq!(scene.jobs().len(), 3);
 }
 
 /// It is asked about for half a minute more: providers may need a moment until they know their jobs.

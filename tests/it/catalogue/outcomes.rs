@@ -8,6 +8,11 @@ fn time(generation: &Value, attempt: usize, name: &str) -> chrono::DateTime<chro
     chrono::DateTime::parse_from_rfc3339(text).expect("RFC 3339")
 }
 
+/// A body in which each of the providers would say these words.
+fn refusal(words: &str) -> Value {
+    json!({ "detail": words, "error": { "message": words }, "msg": words })
+}
+
 #[tokio::test]
 async fn what_was_surely_not_begun_is_submitted_again() {
     let scene = Scene::start().await;
@@ -53,7 +58,7 @@ async fn a_provider_that_cannot_be_reached_is_tried_again() {
 async fn what_may_have_been_begun_is_never_submitted_again() {
     let scene = Scene::with(|builder| builder.impatient(Duration::from_secs(5))).await;
     let mut submissions = 0;
-    for generator in [FAL, REPLICATE, OPENAI] {
+    for generator in [FAL, KIE, REPLICATE, OPENAI] {
         for fault in [Fault::CutAfter, Fault::CutInside, Fault::Garbage, Fault::Hang] {
             scene.stand_in.fault(Kind::Submit, &fault, 1);
             let picture = scene.picture(generator).await;
@@ -70,16 +75,17 @@ async fn what_may_have_been_begun_is_never_submitted_again() {
 #[tokio::test]
 async fn what_a_provider_refuses_fails_at_once_in_its_words() {
     let scene = Scene::start().await;
-    for generator in [FAL, REPLICATE, OPENAI] {
+    for generator in [FAL, KIE, REPLICATE, OPENAI] {
         let words = "the prompt shows a cat";
-        let body = json!({ "detail": words, "error": { "message": words } });
+        let body = refusal(words);
         for status in [400, 422] {
             scene.stand_in.fault(Kind::Submit, &Fault::Status(status, body.clone()), 1);
             assert_eq!(failure(&scene.picture(generator).await), words, "{generator}");
         }
         // Some repeat the key that they were sent.
-        let words = "FAL_KEY-value, REPLICATE_API_TOKEN-value or OPENAI_API_KEY-value is unknown";
-        let body = json!({ "detail": words, "error": { "message": words } });
+        let words = "FAL_KEY-value, KIE_API_KEY-value, REPLICATE_API_TOKEN-value and \
+                     OPENAI_API_KEY-value are unknown";
+        let body = refusal(words);
         scene.stand_in.fault(Kind::Submit, &Fault::Status(401, body), 1);
         let picture = scene.picture(generator).await;
         assert!(failure(&picture).ends_with("does not take the key"), "{picture}");
