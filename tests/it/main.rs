@@ -8,6 +8,7 @@ mod access_tokens;
 mod answers;
 mod audit;
 mod boards;
+mod catalogue;
 mod cli;
 mod connections;
 mod counts;
