@@ -69,10 +69,7 @@ pub(super) enum Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Internal(_) | Error::Timeout | Error::Overloaded => Self::Broken(error),
-            error => Self::Failed(error.to_string()),
-        }
+        if error.is_servers_own() { Self::Broken(error) } else { Self::Failed(error.to_string()) }
     }
 }
 
