@@ -6,21 +6,23 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Home, board, home, queue, stand_in::StandIn};
+use super::{
+    Home, board, home, queue,
+    stand_in::{MODEL, StandIn},
+};
 use crate::{
     app::{StartError, WorkerApp, lock_out_servers, open_generators, open_links, open_providers},
     cli::{Failure, print},
     config::{Config, GeneratorKeys},
     domain::{GenerationId, GenerationStatus},
-    generators::Registry,
+    generators::{Registry, providers::PROVIDER_NAMES},
     store::{Generation, Scope},
 };
 
 /// The generator of the catalogue that is run.
 const GENERATOR: &str = "openai-image";
-/// No server has a model of this name: should a worker beside this one take the job, it is refused there
-/// and not paid for.
-const MODEL: &str = "boards-demo";
+const PROVIDER: &str = "openai";
+const OPENAI_KEY: &str = "OPENAI_API_KEY";
 const PROMPT: &str = "a calm sea at dawn";
 /// How long the image may take, on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -40,13 +42,20 @@ pub(super) async fn run(mut config: Config, prompt: Option<&str>) -> Result<(), 
     report(&config, &stand_in, title, &generation)
 }
 
-/// Has the adapter ask the stand-in, without any key, and runs the generator that comes with the server.
+/// Has the adapter ask the stand-in, without any key, and the worker leave all else to others that there may
+/// be on this database.
 fn point_at(config: &mut Config, stand_in: &StandIn) -> Result<(), Failure> {
     let url = stand_in.url().parse();
     config.provider_addresses.openai =
         url.map_err(|_| Failure::new("the stand-in has no address"))?;
-    config.generator_api_keys = GeneratorKeys::default();
-    config.generators_dir = None;
+    let keys = &config.generator_api_keys;
+    let others = keys.names().filter(|name| *name != OPENAI_KEY);
+    let others = others.filter_map(|name| Some((name.to_owned(), keys.get(name)?.clone())));
+    config.generator_api_keys =
+        others.fold(GeneratorKeys::default(), |kept, (name, key)| kept.with(name, key));
+    // Generators of this process have no provider.
+    let elsewhere = PROVIDER_NAMES.into_iter().filter(|name| *name != PROVIDER).chain([""]);
+    config.provider_concurrency = elsewhere.map(|name| (name.to_owned(), 0)).collect();
     config.worker_enabled = true;
     Ok(())
 }
@@ -94,13 +103,13 @@ fn report(
     let stored = generation.storage_url.as_deref().unwrap_or_default();
     let link = open_links(config, config.listen_address())?.link(stored);
     let file = file(config, stored).map(|path| format!("\n  file        {}", path.display()));
+    // With PostgreSQL there may be a worker that was faster, and has another server.
+    let by = if stand_in.was_asked() { stand_in.url() } else { "another worker".to_owned() };
     print(&format!(
-        "Made an image with {GENERATOR}, for which {} was asked {} time(s)\n  \
+        "Made an image with {GENERATOR}, by {by}\n  \
            board       {} \"{title}\"\n  \
            generation  {}{}\n  \
            link        {link}\n              opens once `boards` serves, which shows the board too",
-        stand_in.url(),
-        stand_in.asked(),
         generation.board,
         generation.id,
         file.unwrap_or_default(),

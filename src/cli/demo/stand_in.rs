@@ -5,11 +5,17 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+    routing::post,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -17,13 +23,16 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::domain::GenerationId;
 use crate::generators::{ArtifactFacts, Content, ExternalJob, Made, Progress, Registry, Run};
 
+/// The only model that it has. No other server has one of this name: should a worker beside the demo's take
+/// its job, that is refused there, and not paid for.
+pub(super) const MODEL: &str = "boards-demo";
 /// What draws.
 const GENERATOR: &str = "pattern-image";
 
 /// A running stand-in; it ends when this is dropped.
 pub(super) struct StandIn {
     address: SocketAddr,
-    asked: Arc<AtomicUsize>,
+    asked: Arc<AtomicBool>,
     task: JoinHandle<std::io::Result<()>>,
 }
 
@@ -31,7 +40,7 @@ pub(super) struct StandIn {
 #[derive(Clone)]
 struct Studio {
     registry: Arc<Registry>,
-    asked: Arc<AtomicUsize>,
+    asked: Arc<AtomicBool>,
 }
 
 impl StandIn {
@@ -39,7 +48,7 @@ impl StandIn {
     pub(super) async fn start(registry: Registry) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let asked = Arc::new(AtomicUsize::new(0));
+        let asked = Arc::new(AtomicBool::new(false));
         let studio = Studio { registry: Arc::new(registry), asked: Arc::clone(&asked) };
         let router = Router::new().route("/v1/images/generations", post(answer)).with_state(studio);
         let task = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -51,8 +60,8 @@ impl StandIn {
         format!("http://{}/v1", self.address)
     }
 
-    /// How many images it was asked for.
-    pub(super) fn asked(&self) -> usize {
+    /// Whether it has drawn anything.
+    pub(super) fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 }
@@ -63,20 +72,20 @@ impl Drop for StandIn {
     }
 }
 
-async fn answer(
-    State(studio): State<Studio>,
-    Json(request): Json<Value>,
-) -> (StatusCode, Json<Value>) {
-    let refuse = |message: String| {
-        let error = json!({ "message": message, "type": "invalid_request_error" });
-        (StatusCode::BAD_REQUEST, Json(json!({ "error": error })))
-    };
+async fn answer(State(studio): State<Studio>, Json(request): Json<Value>) -> Response {
+    if request["model"] != MODEL {
+        // Somebody else's job on the same database: it is to wait for a worker that is not the demo's.
+        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")]).into_response();
+    }
     match draw(&studio.registry, &request).await {
-        Err(message) => refuse(message),
+        Err(message) => {
+            let error = json!({ "message": message, "type": "invalid_request_error" });
+            (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
+        }
         Ok(picture) => {
-            studio.asked.fetch_add(1, Ordering::Relaxed);
+            studio.asked.store(true, Ordering::Relaxed);
             let image = json!({ "b64_json": BASE64_STANDARD.encode(picture) });
-            (StatusCode::OK, Json(json!({ "created": 0, "data": [image] })))
+            Json(json!({ "created": 0, "data": [image] })).into_response()
         }
     }
 }

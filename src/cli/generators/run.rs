@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// How much more of the whole is worth another line.
+const STEP: f64 = 0.1;
+
 pub(super) async fn run(config: &Config, arguments: &GeneratorsRunArgs) -> Result<(), Failure> {
     let name = &arguments.name;
     let providers = open_providers(config)?;
@@ -92,15 +95,14 @@ fn judged(
     }
 }
 
-/// A line on standard error for each step that can be told from the one before.
+/// A line on standard error for each phase, and for each tenth of the whole.
 fn progress() -> Progress {
-    let shown = Mutex::new(String::new());
+    let shown = Mutex::new((String::new(), 0.0));
     Progress::new(move |done, phase| {
-        let line = format!("{:3.0} %  {phase}", done * 100.0);
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if *shown != line {
-            say(&line);
-            *shown = line;
+        if shown.0 != phase || done - shown.1 >= STEP {
+            say(&format!("{:3.0} %  {phase}", done * 100.0));
+            *shown = (phase.to_owned(), done);
         }
     })
 }
