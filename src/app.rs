@@ -355,7 +355,9 @@ fn make_folder(path: &Path) -> Result<(), StartError> {
 /// # Errors
 /// [`StartError::InUse`] while a server runs; [`StartError::Folder`].
 pub fn lock_out_servers(config: &Config) -> Result<Option<File>, StartError> {
-    config.database_url.sqlite_path().as_deref().map(lock).transpose()
+    let Some(database) = config.database_url.sqlite_path() else { return Ok(None) };
+    database.parent().map_or(Ok(()), make_folder)?;
+    lock(&database).map(Some)
 }
 
 /// Takes the lock beside an SQLite database: a second process would take its running jobs over.
@@ -415,8 +417,7 @@ async fn open_artifacts(
 ) -> Result<Artifacts, StartError> {
     let stores = open_files(config)?.asking(Arc::new(SlugsOf(store.clone())));
     stores.try_out().await.map_err(|(store, cause)| StartError::Storage { store, cause })?;
-    let signer = LinkSigner::new(&signing_key(config)?, config.storage_link)?;
-    let links = Links::new(signer, config.base_url(bound));
+    let links = open_links(config, bound)?;
     let limits = FetchLimits {
         total_timeout: config.fetch_timeout.min(config.request_timeout.mul_f64(FETCH_SHARE)),
         ..FetchLimits::new(config.max_upload_bytes)
@@ -429,6 +430,15 @@ async fn open_artifacts(
     let fetcher = fetcher.in_directory(&staging);
     let previews = Previews::new(Ffmpeg::find(&config.ffmpeg)?, staging.clone());
     Ok(Artifacts::new(stores, links, fetcher, previews, staging, config.max_upload_bytes))
+}
+
+/// Makes links to files, for a server that is reached at `bound` unless the configuration says how.
+///
+/// # Errors
+/// When the key to sign them cannot be used.
+pub fn open_links(config: &Config, bound: SocketAddr) -> Result<Links, StartError> {
+    let signer = LinkSigner::new(&signing_key(config)?, config.storage_link)?;
+    Ok(Links::new(signer, config.base_url(bound)))
 }
 
 /// The adapters of the providers, as configured.

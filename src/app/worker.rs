@@ -67,6 +67,12 @@ impl WorkerApp {
         Ok(Self { config, store, stopping, worker, _staging: staging })
     }
 
+    /// The store, for commands.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Works until `shutdown` resolves; then finishes what runs, within the configured time, and hands back
     /// the rest.
     pub async fn work(self, shutdown: impl Future<Output = ()> + Send) {

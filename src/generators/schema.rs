@@ -81,6 +81,14 @@ impl InputSchema {
         }
     }
 
+    /// The defaults alone: what holds where a caller says nothing. They need not satisfy the schema.
+    #[must_use]
+    pub fn defaults(&self) -> Map<String, Value> {
+        let mut filled = Value::Object(Map::new());
+        defaults::fill(&self.document, &mut filled);
+        filled.as_object().cloned().unwrap_or_default()
+    }
+
     /// The artifacts that `params` names, in the order of the schema's properties.
     #[must_use]
     pub fn artifacts(&self, params: &Map<String, Value>) -> Vec<ArtifactReference> {

@@ -15,6 +15,7 @@ mod connections;
 mod counts;
 mod credits;
 mod generations;
+mod generators_command;
 mod hostile;
 mod http;
 mod isolation;
