@@ -34,6 +34,10 @@ use crate::{
 /// The advisory lock of PostgreSQL under which it is decided who is next.
 const CLAIMING: i64 = 0x626f_6172_6473_0002;
 
+/// How often it is asked for, and how long after it was not to be had.
+const CLAIM_TRIES: u32 = 50;
+const CLAIM_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 #[derive(FromQueryResult)]
 struct ClaimRow {
     generation_id: Uuid,
@@ -87,11 +91,7 @@ impl WorkerStore<'_> {
         limits: &ConcurrencyLimits,
     ) -> Result<Vec<ClaimedJob>> {
         let now = now();
-        let transaction = self.store.begin().await?;
-        if self.store.is_postgres() {
-            let lock = format!("SELECT pg_advisory_xact_lock({CLAIMING})");
-            transaction.execute_unprepared(&lock).await?;
-        }
+        let Some(transaction) = self.begin_claiming().await? else { return Ok(Vec::new()) };
         let taken_over = self.take_over_expired(&transaction, now).await?;
         let waiting = self.waiting(&transaction, now, room).await?;
         let running = self.running(&transaction).await?;
@@ -107,6 +107,26 @@ impl WorkerStore<'_> {
             self.publish(generation);
         }
         self.claimed(worker, &claims, rows).await
+    }
+
+    /// None where another worker is deciding and does not come to an end: the next poll asks again. Nobody
+    /// waits for long, since leases have to be renewed meanwhile.
+    async fn begin_claiming(&self) -> Result<Option<Transaction>> {
+        for _ in 0..CLAIM_TRIES {
+            let transaction = self.store.begin().await?;
+            if !self.store.is_postgres() {
+                return Ok(Some(transaction));
+            }
+            let lock = format!("SELECT pg_try_advisory_xact_lock({CLAIMING}) AS locked");
+            let lock = Statement::from_string(self.store.backend(), lock);
+            let row = transaction.query_one_raw(lock).await?;
+            if row.map(|row| row.try_get("", "locked")).transpose()?.unwrap_or(false) {
+                return Ok(Some(transaction));
+            }
+            transaction.rollback().await?;
+            tokio::time::sleep(CLAIM_PAUSE).await;
+        }
+        Ok(None)
     }
 
     async fn claimed(
