@@ -169,7 +169,7 @@ impl App {
     pub async fn start_with(
         config: Config,
         bound: SocketAddr,
-        overrides: Overrides,
+        mut overrides: Overrides,
     ) -> Result<Self, StartError> {
         make_folder(&config.data_dir)?;
         let database = config.database_url.sqlite_path();
@@ -177,18 +177,16 @@ impl App {
             make_folder(folder)?;
         }
         let lock = database.as_deref().map(lock).transpose()?;
+        let providers = open_providers(&config)?;
+        // A hundred files are read and their schemas compiled while the database is opened.
+        let generators = read_generators(&config, &providers, overrides.registry.take());
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
         open_vault(&config, &store)?;
         open_credits(&config, &store);
         let (folder, loopback) = (staging.path().to_owned(), &overrides.fetch_loopback);
         let artifacts = open_artifacts(&config, &store, bound, folder, loopback).await?;
-        let providers = open_providers(&config)?;
-        let registry = match overrides.registry {
-            Some(registry) => registry,
-            None => open_generators(&config, &providers)?,
-        };
-        let registry = Arc::new(registry);
+        let registry = Arc::new(generators.await.map_err(broke_off)??);
         let keys = Keys::new(providers);
         let stopping = CancellationToken::new();
         let clock = overrides.rate_limit_clock.unwrap_or_else(LimitClock::system);
@@ -463,6 +461,23 @@ pub fn open_catalogue(config: &Config, providers: &Providers) -> Result<Catalogu
         Some(folder) => catalogue.with_folder(folder, &known).map_err(broken),
         None => Ok(catalogue),
     }
+}
+
+/// Reads every generator on a thread of its own; `given` ones are there already.
+fn read_generators(
+    config: &Config,
+    providers: &Providers,
+    given: Option<Registry>,
+) -> tokio::task::JoinHandle<Result<Registry, StartError>> {
+    let (config, providers) = (config.clone(), providers.clone());
+    tokio::task::spawn_blocking(move || match given {
+        Some(registry) => Ok(registry),
+        None => open_generators(&config, &providers),
+    })
+}
+
+fn broke_off(error: tokio::task::JoinError) -> StartError {
+    StartError::Generators(error.to_string())
 }
 
 /// Every generator that there is.

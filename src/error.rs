@@ -157,6 +157,13 @@ impl Error {
         matches!(self, Self::InsufficientCredits { .. }).then_some("INSUFFICIENT_CREDITS")
     }
 
+    /// Whether the server could not, for a reason that may be over soon: nothing is wrong with what was
+    /// asked.
+    #[must_use]
+    pub fn is_servers_own(&self) -> bool {
+        matches!(self, Self::Internal(_) | Self::Timeout | Self::Overloaded)
+    }
+
     /// Wraps a cause that the client must not see.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())

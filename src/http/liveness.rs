@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
-    time::{Interval, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 
 use super::HttpState;
@@ -19,6 +19,11 @@ use crate::{
 /// How often a caller is judged again unasked. An answer of an identity provider is believed no
 /// longer.
 const RECHECK: Duration = Duration::from_secs(30);
+/// How soon a caller is judged again whom the server could not judge, as when its database is away.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long that goes on: as long as nobody would have asked. What is shown meanwhile was read from the
+/// database with the caller's rights.
+const PATIENCE: Duration = RECHECK;
 
 /// As much of a caller as decides whether their session goes on; a session keeps it as long as it
 /// lives.
@@ -79,7 +84,7 @@ impl Liveness {
         loop {
             self.next_doubt(&mut recheck, &standing).await;
             // Boxed: judging takes more room than all the rest of a session, and only while it lasts.
-            let present = match Box::pin(self.state.judge(&credentials)).await {
+            let present = match Box::pin(self.judge(&credentials)).await {
                 Ok(caller) => Standing::of(&caller),
                 Err(error) => return error,
             };
@@ -88,6 +93,18 @@ impl Liveness {
                 return Error::InvalidToken;
             }
             standing = present;
+        }
+    }
+
+    async fn judge(&self, credentials: &Credentials) -> Result<AuthContext, Error> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.state.judge(credentials).await {
+                Err(error) if error.is_servers_own() && Instant::now() < until => {
+                    tokio::time::sleep(RETRY).await;
+                }
+                judged => return judged,
+            }
         }
     }
 

@@ -69,10 +69,7 @@ pub(super) enum Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Internal(_) | Error::Timeout | Error::Overloaded => Self::Broken(error),
-            error => Self::Failed(error.to_string()),
-        }
+        if error.is_servers_own() { Self::Broken(error) } else { Self::Failed(error.to_string()) }
     }
 }
 
@@ -130,7 +127,14 @@ impl Runner {
                 siblings = made;
                 worker.complete(self.worker, generation, artifact.clone(), made).await?
             }
-            Err(Stop::Failed(message)) => worker.fail(self.worker, generation, message).await?,
+            Err(Stop::Failed(message)) => {
+                let failed = worker.fail(self.worker, generation, message).await?;
+                // The first files of a batch may be there. Nobody runs it again, so that they are its own.
+                if failed {
+                    self.artifacts.delete_generation(place_of(generation)).await;
+                }
+                failed
+            }
             Err(Stop::Cancelled) => false,
             Err(Stop::Passing { message, retry_after }) => {
                 let pause = backoff::pause(attempts, *retry_after);

@@ -16,9 +16,11 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How often access is asked again when nothing is announced: changes made by another process are
-/// not announced in this one.
+/// How often access is asked again when nothing is announced: what other processes announce may be late,
+/// or lost.
 const RECHECK: Duration = Duration::from_secs(2);
+/// How long a watch waits for a database that does not answer. Nothing is shown meanwhile.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tick {
@@ -35,6 +37,8 @@ struct Watch<F> {
     recheck: Interval,
     until: Option<Instant>,
     started: bool,
+    /// Since when nothing can be read.
+    blind: Option<Instant>,
 }
 
 impl<F: Fn(&Event) -> bool> Watch<F> {
@@ -47,7 +51,14 @@ impl<F: Fn(&Event) -> bool> Watch<F> {
         recheck.reset();
         let until =
             until.map(|end| Instant::now() + (end - Utc::now()).to_std().unwrap_or(Duration::ZERO));
-        Box::new(Self { scope, concerns, events, recheck, until, started: false })
+        Box::new(Self { scope, concerns, events, recheck, until, started: false, blind: None })
+    }
+
+    /// Whether to look again at the next tick, since this look failed for a reason that may pass. At the
+    /// start whoever asks is told instead.
+    fn bears(&mut self, tick: Tick, error: &Error) -> bool {
+        let may_pass = tick != Tick::Start && error.is_servers_own();
+        may_pass && self.blind.get_or_insert_with(Instant::now).elapsed() < PATIENCE
     }
 
     async fn tick(&mut self) -> Tick {
@@ -101,6 +112,7 @@ impl Scope {
                 }
                 match Box::pin(watch.scope.generation(id)).await {
                     Ok(Some(generation)) => {
+                        watch.blind = None;
                         let state = state_of(&generation);
                         let watch_on = (!generation.status.is_final()).then_some(());
                         let news = last.as_ref() != Some(&state);
@@ -116,6 +128,7 @@ impl Scope {
                         return Some((Err(Error::NotFound("Generation")), (None, last)));
                     }
                     Ok(None) => return None,
+                    Err(error) if watch.bears(tick, &error) => {}
                     Err(error) => return Some((Err(error), (None, last))),
                 }
             }
@@ -123,8 +136,8 @@ impl Scope {
     }
 
     /// A board, now and at each change of it, its members or its generations, until it is deleted.
-    /// When the viewer may no longer see it or the token ends, the last item says so. Of what other
-    /// processes do, changes of the board itself and lost access are seen, within two seconds.
+    /// When the viewer may no longer see it or the token ends, the last item says so. Where other processes
+    /// cannot be heard, changes of the board itself and lost access are seen within two seconds.
     pub fn watch_board(
         &self,
         id: BoardId,
@@ -142,9 +155,13 @@ impl Scope {
                     return Some((Err(Error::InvalidToken), (None, last)));
                 }
                 match Box::pin(watch.scope.board(id, BoardParts::ROW)).await {
-                    // Nothing was announced here; another process may have changed the board itself.
-                    Ok(Some(board)) if tick == Tick::Recheck && last == Some(board.updated_at) => {}
+                    // Nothing was announced, or what was is lost; the board itself may have changed.
+                    Ok(Some(board))
+                        if tick == Tick::Recheck
+                            && watch.blind.is_none()
+                            && last == Some(board.updated_at) => {}
                     Ok(Some(board)) => {
+                        watch.blind = None;
                         last = Some(board.updated_at);
                         return Some((Ok(board), (Some(watch), last)));
                     }
@@ -152,6 +169,7 @@ impl Scope {
                         return Some((Err(Error::NotFound("Board")), (None, last)));
                     }
                     Ok(None) => return None,
+                    Err(error) if watch.bears(tick, &error) => {}
                     Err(error) => return Some((Err(error), (None, last))),
                 }
             }

@@ -17,10 +17,11 @@ use super::{
     submission,
 };
 use crate::{
-    domain::GenerationStatus,
+    domain::{GenerationId, GenerationStatus, TenantId},
     error::Result,
     store::{
         Generation, Transaction,
+        credits::{self, Ending},
         ending::UNFINISHED,
         entity::{
             generations::{self, Column, Entity},
@@ -102,7 +103,9 @@ impl WorkerStore<'_> {
             rows = begin_runs(&transaction, &claims, now).await?;
         }
         transaction.commit().await?;
-        taken_over.iter().for_each(|generation| self.publish(generation));
+        for generation in &taken_over {
+            self.publish(generation);
+        }
         self.claimed(worker, &claims, rows).await
     }
 
@@ -114,7 +117,7 @@ impl WorkerStore<'_> {
     ) -> Result<Vec<ClaimedJob>> {
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
-            let id = row.id;
+            let (id, tenant) = (row.id, TenantId(row.tenant_id));
             let Some(claim) = claims.iter().find(|claim| claim.generation_id == id) else {
                 continue;
             };
@@ -126,7 +129,7 @@ impl WorkerStore<'_> {
                 }
                 Err(error) => {
                     tracing::error!(?error, generation = %id, "a row cannot be read");
-                    self.discard(worker, id).await?;
+                    self.discard(worker, tenant, id.into()).await?;
                 }
             }
         }
@@ -210,10 +213,18 @@ impl WorkerStore<'_> {
     }
 
     /// Ends a job whose generation cannot be read, so that it does not stand before all others.
-    async fn discard(&self, worker: WorkerId, generation: Uuid) -> Result<()> {
+    async fn discard(
+        &self,
+        worker: WorkerId,
+        tenant: TenantId,
+        generation: GenerationId,
+    ) -> Result<()> {
         let now = now();
         let message = "This generation cannot be run";
         let transaction = self.store.begin().await?;
+        let (its_credits, generation) = ([generation], generation.0);
+        let its_credits = Ending::Generations(&its_credits);
+        credits::hold_users(self.store, &transaction, tenant, its_credits).await?;
         jobs::Entity::delete_many()
             .filter(jobs::Column::GenerationId.eq(generation))
             .filter(jobs::Column::WorkerId.eq(worker.0))
@@ -228,6 +239,7 @@ impl WorkerStore<'_> {
             .filter(Column::Id.eq(generation))
             .exec(&transaction)
             .await?;
+        credits::refund(self.store, &transaction, tenant, its_credits).await?;
         transaction.commit().await?;
         Ok(())
     }

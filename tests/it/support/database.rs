@@ -38,6 +38,12 @@ impl TestDatabase {
         }
     }
 
+    /// One that is there already, migrated; it is left when this is dropped.
+    pub(crate) async fn migrated_at(url: &DatabaseUrl) -> Self {
+        migrate(url).await;
+        Self { url: url.clone(), name: None }
+    }
+
     /// A database without any table; on SQLite it is migrated when a server opens it.
     pub(crate) async fn empty(data_dir: &Path) -> Self {
         match server() {
@@ -103,15 +109,18 @@ async fn template(server: &str) {
             let building = format!("{name}_building");
             run(&connection, &format!("DROP DATABASE IF EXISTS {building} WITH (FORCE)")).await;
             run(&connection, &format!("CREATE DATABASE {building}")).await;
-            let url = url_of(server, &building);
-            let store = Store::connect(&url, 2, Duration::from_secs(30)).await.expect("template");
-            store.migrate_up(&url).await.expect("the migrations run");
-            store.close().await.expect("the template is closed");
+            migrate(&url_of(server, &building)).await;
             run(&connection, &format!("ALTER DATABASE {building} RENAME TO {name}")).await;
         }
         connection.close().await.expect("the lock is given back");
     })
     .await;
+}
+
+async fn migrate(url: &DatabaseUrl) {
+    let store = Store::connect(url, 2, Duration::from_secs(30)).await.expect("a database");
+    store.migrate_up(url).await.expect("the migrations run");
+    store.close().await.expect("the database is closed");
 }
 
 async fn admin(server: &str, sql: &str) {
