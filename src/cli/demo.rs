@@ -80,7 +80,7 @@ async fn home(config: &Config, store: &Store) -> Result<Home, Failure> {
     let issuers = config.trusted_issuers();
     let (provider, owner, role) = match issuers.first() {
         None => ("none".to_owned(), ("local", "Local user"), TenantRole::Admin),
-        Some(issuer) => (issuer.name.to_string(), OWNER, TenantRole::Member),
+        Some(issuer) => (issuer.name.clone(), OWNER, TenantRole::Member),
     };
     let owner = provision(store, tenant, &provider, owner, role).await?;
     Ok(Home { tenant, provider, scope: Scope::new(store, tenant, Viewer::User(owner)) })

@@ -204,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn defaults_are_there_without_what_is_required() {
+        let schema = InputSchema::compile(json!({
+            "properties": {"text": {"type": "string"}, "count": {"type": "integer", "default": 2}},
+            "required": ["text"],
+        }))
+        .expect("schema compiles");
+        assert_eq!(Value::Object(schema.defaults()), json!({"count": 2}));
+    }
+
+    #[test]
     fn parameters_must_be_an_object() {
         let wanted = [pair("inputParams", "inputParams must be an object")];
         assert_eq!(messages(&schema(&json!({})), &json!([1])), wanted);

@@ -120,3 +120,29 @@ fn report(
 fn file(config: &Config, stored: &str) -> Option<PathBuf> {
     Some(config.storage_url.directory()?.join(stored.strip_prefix("storage:")?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_worker_of_the_demo_leaves_to_others_what_it_cannot_run() {
+        let mut config = Config::for_tests("unused");
+        config.generator_api_keys =
+            GeneratorKeys::default().with(OPENAI_KEY, "s3cr3t").with("FAL_KEY", "s3cr3t");
+        let drawing = Registry::builtin().expect("generators");
+        let stand_in = StandIn::start(drawing).await.expect("it starts");
+        point_at(&mut config, &stand_in).expect("an address");
+        let limit = |provider: &str| {
+            let limits = &config.provider_concurrency;
+            limits.iter().find(|(name, _)| name == provider).map(|(_, most)| *most)
+        };
+        for elsewhere in ["", "fal", "kie", "replicate"] {
+            assert_eq!(limit(elsewhere), Some(0), "{elsewhere}");
+        }
+        assert_eq!(limit(PROVIDER), None);
+        // Jobs of others may have to be cancelled meanwhile; the stand-in is sent no key.
+        assert_eq!(config.generator_api_keys.names().collect::<Vec<_>>(), ["FAL_KEY"]);
+        assert!(config.provider_addresses.openai.is_private());
+    }
+}

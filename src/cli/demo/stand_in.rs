@@ -95,9 +95,9 @@ async fn draw(registry: &Registry, request: &Value) -> Result<bytes::Bytes, Stri
     let entry = registry.get(GENERATOR).ok_or("nothing draws here")?;
     let size = request["size"].as_str().and_then(|size| size.split_once('x'));
     let (width, height) = size.ok_or("size must be such as 512x512")?;
-    let side = |text: &str| text.parse::<u32>().unwrap_or_default();
+    let pixels = |text: &str| text.parse::<u32>().unwrap_or_default();
     let params =
-        json!({ "prompt": request["prompt"], "width": side(width), "height": side(height) });
+        json!({ "prompt": request["prompt"], "width": pixels(width), "height": pixels(height) });
     let params = entry.schema.check(&params).map_err(|violations| {
         violations.into_iter().map(|wrong| wrong.message).collect::<Vec<_>>().join("; ")
     })?;
@@ -116,5 +116,50 @@ async fn draw(registry: &Registry, request: &Value) -> Result<bytes::Bytes, Stri
     match artifacts.into_iter().next().map(|artifact| artifact.content) {
         Some(Content::Bytes(bytes)) => Ok(bytes),
         _ => Err("nothing was drawn".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn asked(request: Value) -> (StatusCode, bool, bytes::Bytes) {
+        let studio = Studio {
+            registry: Arc::new(Registry::builtin().expect("generators")),
+            asked: Arc::default(),
+        };
+        let response = answer(State(studio.clone()), Json(request)).await;
+        let (status, later) = (response.status(), response.headers().contains_key(RETRY_AFTER));
+        assert_eq!(studio.asked.load(Ordering::Relaxed), status == StatusCode::OK);
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        (status, later, body)
+    }
+
+    #[tokio::test]
+    async fn a_prompt_is_drawn() {
+        let request = json!({ "model": MODEL, "prompt": "a calm sea", "size": "64x32" });
+        let (status, _, body) = asked(request.clone()).await;
+        assert_eq!(status, StatusCode::OK);
+        let answer: Value = serde_json::from_slice(&body).expect("JSON");
+        let picture = answer["data"][0]["b64_json"].as_str().expect("an image");
+        let picture = BASE64_STANDARD.decode(picture).expect("base64");
+        let picture = image::load_from_memory(&picture).expect("a picture");
+        assert_eq!((picture.width(), picture.height()), (64, 32));
+        assert_eq!(asked(request).await.2, body, "the prompt decides");
+    }
+
+    #[tokio::test]
+    async fn jobs_of_others_go_back_to_the_queue() {
+        let request = json!({ "model": "dall-e-3", "prompt": "a calm sea", "size": "64x64" });
+        let (status, later, _) = asked(request).await;
+        assert_eq!((status, later), (StatusCode::TOO_MANY_REQUESTS, true));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_drawn_is_refused() {
+        for size in ["auto", "8x8", "x"] {
+            let request = json!({ "model": MODEL, "prompt": "a calm sea", "size": size });
+            assert_eq!(asked(request).await.0, StatusCode::BAD_REQUEST, "{size}");
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn list(config: &Config, arguments: &GeneratorsListArgs) -> Result<()
     let lines: Vec<Line<'_>> =
         registry.iter().map(|entry| Line::of(entry, &providers)).filter(wanted).collect();
     if arguments.json {
-        return print(&Value::from_iter(lines.iter().map(Line::as_json)).to_string());
+        return print(&lines.iter().map(Line::as_json).collect::<Value>().to_string());
     }
     print(&table(&lines))
 }

@@ -56,11 +56,11 @@ async fn keep(
             copy(&mut bytes.as_ref(), folder, name, extension(MediaScanner::scan(&bytes), kinds))
         }
         Content::Url { url, trusted } => {
-            let fetched = fetcher.fetch_output(&url, trusted.as_ref()).await.map_err(|error| {
+            let file = fetcher.fetch_output(&url, trusted.as_ref()).await.map_err(|error| {
                 // It was paid for: whoever ran this may still get it.
                 Failure::new(format!("{error}; what was made is at {url}"))
             })?;
-            copy(&mut fetched.file.as_file(), folder, name, extension(fetched.media, kinds))
+            copy(&mut file.file.as_file(), folder, name, extension(file.media, kinds))
         }
     }
 }
