@@ -186,7 +186,7 @@ impl App {
         open_credits(&config, &store);
         let (folder, loopback) = (staging.path().to_owned(), &overrides.fetch_loopback);
         let artifacts = open_artifacts(&config, &store, bound, folder, loopback).await?;
-        let registry = Arc::new(generators.await.map_err(broke_off)??);
+        let registry = Arc::new(generators.await.map_err(|error| broke_off(&error))??);
         let keys = Keys::new(providers);
         let stopping = CancellationToken::new();
         let clock = overrides.rate_limit_clock.unwrap_or_else(LimitClock::system);
@@ -476,7 +476,7 @@ fn read_generators(
     })
 }
 
-fn broke_off(error: tokio::task::JoinError) -> StartError {
+fn broke_off(error: &tokio::task::JoinError) -> StartError {
     StartError::Generators(error.to_string())
 }
 

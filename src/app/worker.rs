@@ -52,7 +52,7 @@ impl WorkerApp {
         let address = config.listen_address();
         let loopback = &overrides.fetch_loopback;
         let artifacts = open_artifacts(&config, &store, address, folder, loopback).await?;
-        let registry = generators.await.map_err(broke_off)??;
+        let registry = generators.await.map_err(|error| broke_off(&error))??;
         let (stopping, worker) = (CancellationToken::new(), Arc::default());
         let work = Work {
             stopping: stopping.clone(),
