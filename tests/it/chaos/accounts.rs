@@ -102,7 +102,8 @@ impl Accounts {
             match row.status.as_str() {
                 "completed" => {
                     assert_eq!(times, 1, "submissions of {}: {}", row.id, row.prompt);
-                    let key = row.storage_url.as_deref().and_then(|url| url.strip_prefix("storage:"));
+                    let key =
+                        row.storage_url.as_deref().and_then(|url| url.strip_prefix("storage:"));
                     let file = cluster.home.storage().join(key.expect("a stored file"));
                     assert!(file.is_file(), "{} is missing", file.display());
                 }

@@ -34,11 +34,8 @@ impl Cluster {
             ("BOARDS_GENERATOR_API_KEYS", r#"{"FAL_KEY": "key:of-the-tests"}"#),
             ("BOARDS_RATE_LIMIT", "off"),
         ];
-        let mut settings: Vec<(String, String)> = stand_in
-            .settings()
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
+        let mut settings: Vec<(String, String)> =
+            stand_in.settings().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let rest = usual.iter().chain(own);
         settings.extend(rest.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self { home, stand_in, settings }
