@@ -169,7 +169,7 @@ impl App {
     pub async fn start_with(
         config: Config,
         bound: SocketAddr,
-        overrides: Overrides,
+        mut overrides: Overrides,
     ) -> Result<Self, StartError> {
         make_folder(&config.data_dir)?;
         let database = config.database_url.sqlite_path();
@@ -177,18 +177,16 @@ impl App {
             make_folder(folder)?;
         }
         let lock = database.as_deref().map(lock).transpose()?;
+        let providers = open_providers(&config)?;
+        // A hundred files are read and their schemas compiled while the database is opened.
+        let generators = read_generators(&config, &providers, overrides.registry.take());
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
         open_vault(&config, &store)?;
         open_credits(&config, &store);
         let (folder, loopback) = (staging.path().to_owned(), &overrides.fetch_loopback);
         let artifacts = open_artifacts(&config, &store, bound, folder, loopback).await?;
-        let providers = open_providers(&config)?;
-        let registry = match overrides.registry {
-            Some(registry) => registry,
-            None => open_generators(&config, &providers)?,
-        };
-        let registry = Arc::new(registry);
+        let registry = Arc::new(generators.await.map_err(broke_off)??);
         let keys = Keys::new(providers);
         let stopping = CancellationToken::new();
         let clock = overrides.rate_limit_clock.unwrap_or_else(LimitClock::system);
@@ -357,7 +355,9 @@ fn make_folder(path: &Path) -> Result<(), StartError> {
 /// # Errors
 /// [`StartError::InUse`] while a server runs; [`StartError::Folder`].
 pub fn lock_out_servers(config: &Config) -> Result<Option<File>, StartError> {
-    config.database_url.sqlite_path().as_deref().map(lock).transpose()
+    let Some(database) = config.database_url.sqlite_path() else { return Ok(None) };
+    database.parent().map_or(Ok(()), make_folder)?;
+    lock(&database).map(Some)
 }
 
 /// Takes the lock beside an SQLite database: a second process would take its running jobs over.
@@ -417,8 +417,7 @@ async fn open_artifacts(
 ) -> Result<Artifacts, StartError> {
     let stores = open_files(config)?.asking(Arc::new(SlugsOf(store.clone())));
     stores.try_out().await.map_err(|(store, cause)| StartError::Storage { store, cause })?;
-    let signer = LinkSigner::new(&signing_key(config)?, config.storage_link)?;
-    let links = Links::new(signer, config.base_url(bound));
+    let links = open_links(config, bound)?;
     let limits = FetchLimits {
         total_timeout: config.fetch_timeout.min(config.request_timeout.mul_f64(FETCH_SHARE)),
         ..FetchLimits::new(config.max_upload_bytes)
@@ -431,6 +430,15 @@ async fn open_artifacts(
     let fetcher = fetcher.in_directory(&staging);
     let previews = Previews::new(Ffmpeg::find(&config.ffmpeg)?, staging.clone());
     Ok(Artifacts::new(stores, links, fetcher, previews, staging, config.max_upload_bytes))
+}
+
+/// Makes links to files, for a server that is reached at `bound` unless the configuration says how.
+///
+/// # Errors
+/// When the key to sign them cannot be used.
+pub fn open_links(config: &Config, bound: SocketAddr) -> Result<Links, StartError> {
+    let signer = LinkSigner::new(&signing_key(config)?, config.storage_link)?;
+    Ok(Links::new(signer, config.base_url(bound)))
 }
 
 /// The adapters of the providers, as configured.
@@ -453,6 +461,23 @@ pub fn open_catalogue(config: &Config, providers: &Providers) -> Result<Catalogu
         Some(folder) => catalogue.with_folder(folder, &known).map_err(broken),
         None => Ok(catalogue),
     }
+}
+
+/// Reads every generator on a thread of its own; `given` ones are there already.
+fn read_generators(
+    config: &Config,
+    providers: &Providers,
+    given: Option<Registry>,
+) -> tokio::task::JoinHandle<Result<Registry, StartError>> {
+    let (config, providers) = (config.clone(), providers.clone());
+    tokio::task::spawn_blocking(move || match given {
+        Some(registry) => Ok(registry),
+        None => open_generators(&config, &providers),
+    })
+}
+
+fn broke_off(error: tokio::task::JoinError) -> StartError {
+    StartError::Generators(error.to_string())
 }
 
 /// Every generator that there is.

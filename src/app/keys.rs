@@ -27,13 +27,12 @@ pub(super) fn signing_key(config: &Config) -> Result<Vec<u8>, StartError> {
 /// # Errors
 /// [`StartError::Folder`] when the key's file cannot be used, [`StartError::Encryption`] when it holds none.
 pub fn open_vault(config: &Config, store: &Store) -> Result<(), StartError> {
-    let keys = match &config.encryption_key {
-        Some(keys) => keys.clone(),
-        None => {
-            let as_text = |key: &[u8]| format!("{}\n", BASE64_STANDARD.encode(key)).into_bytes();
-            let text = kept(config, &config.encryption_key_file(), as_text)?;
-            SecretString::from(String::from_utf8(text).map_err(|_| StartError::Encryption)?)
-        }
+    let keys = if let Some(keys) = &config.encryption_key {
+        keys.clone()
+    } else {
+        let as_text = |key: &[u8]| format!("{}\n", BASE64_STANDARD.encode(key)).into_bytes();
+        let text = kept(config, &config.encryption_key_file(), as_text)?;
+        SecretString::from(String::from_utf8(text).map_err(|_| StartError::Encryption)?)
     };
     let keys = encryption_keys(keys.expose_secret().trim()).ok_or(StartError::Encryption)?;
     store.use_vault(Vault::new(&keys).map_err(|_| StartError::Encryption)?);

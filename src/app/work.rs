@@ -72,7 +72,7 @@ impl Work {
         let store = self.store.in_background();
         tokio::spawn(announce_changes_of_others(store.clone(), self.stopping.clone()));
         let config = &self.config;
-        store.relay_events(&config.database_url, self.stopping.clone())?;
+        store.relay_events(&config.database_url, self.stopping.clone()).await?;
         store.system().ensure_default_tenant(&config.default_tenant_slug).await?;
         if !store.search_is_indexed().await? {
             tracing::warn!(

@@ -7,8 +7,8 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Overrides, StartError, make_folder, open_artifacts, open_credits, open_generators,
-    open_providers, open_store, open_vault, staging_folder, work::Work,
+    Overrides, StartError, broke_off, make_folder, open_artifacts, open_credits, open_providers,
+    open_store, open_vault, read_generators, staging_folder, work::Work,
 };
 use crate::{
     config::Config,
@@ -39,8 +39,10 @@ impl WorkerApp {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start_with(config: Config, overrides: Overrides) -> Result<Self, StartError> {
+    pub async fn start_with(config: Config, mut overrides: Overrides) -> Result<Self, StartError> {
         make_folder(&config.data_dir)?;
+        let providers = open_providers(&config)?;
+        let generators = read_generators(&config, &providers, overrides.registry.take());
         let staging = staging_folder(&config)?;
         let store = open_store(&config).await?;
         open_vault(&config, &store)?;
@@ -50,11 +52,7 @@ impl WorkerApp {
         let address = config.listen_address();
         let loopback = &overrides.fetch_loopback;
         let artifacts = open_artifacts(&config, &store, address, folder, loopback).await?;
-        let providers = open_providers(&config)?;
-        let registry = match overrides.registry {
-            Some(registry) => registry,
-            None => open_generators(&config, &providers)?,
-        };
+        let registry = generators.await.map_err(broke_off)??;
         let (stopping, worker) = (CancellationToken::new(), Arc::default());
         let work = Work {
             stopping: stopping.clone(),
@@ -67,6 +65,12 @@ impl WorkerApp {
         };
         work.begin_once_migrated().await?;
         Ok(Self { config, store, stopping, worker, _staging: staging })
+    }
+
+    /// The store, for commands.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Works until `shutdown` resolves; then finishes what runs, within the configured time, and hands back

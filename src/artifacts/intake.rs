@@ -142,8 +142,8 @@ impl Artifacts {
         trusted: Option<&Origin>,
     ) -> std::result::Result<Incoming, FetchError> {
         let fetcher = self.fetcher.clone().within(MAX_OUTPUT_BYTES, OUTPUT_TIMEOUT);
-        let fetched = fetcher.fetch_output(url, trusted).await?;
-        Ok(Incoming { file: fetched.file, length: fetched.length, media: fetched.media })
+        let output = fetcher.fetch_output(url, trusted).await?;
+        Ok(Incoming { file: output.file, length: output.length, media: output.media })
     }
 
     /// Stores a file that came in, if it is of the kind that it is said to be.

@@ -1,8 +1,15 @@
 //! `boards demo`: sample users, boards and generations, which the next `boards serve` runs.
 
+mod openai;
+mod stand_in;
+
 use serde_json::{Value, json};
 
-use super::{Failure, print};
+use super::{
+    Failure,
+    args::{DemoArgs, DemoKind},
+    print,
+};
 use crate::{
     app::{StartError, open_store},
     config::Config,
@@ -14,7 +21,8 @@ use crate::{
     generators::Registry,
     jobs::GenerationRequest,
     store::{
-        Board, BoardParts, NewBoard, Newcomer, Profile, Scope, Store, TenantReference, Viewer,
+        Board, BoardParts, Generation, NewBoard, Newcomer, Profile, Scope, Store, TenantReference,
+        Viewer,
     },
 };
 
@@ -22,20 +30,17 @@ use crate::{
 const OWNER: (&str, &str) = ("ada", "Ada Lovelace");
 const MEMBER: (&str, &str) = ("grace", "Grace Hopper");
 
-pub(super) async fn run(config: Config) -> Result<(), Failure> {
-    let store = open_store(&config).await?;
-    let system = store.system();
-    system.ensure_default_tenant(&config.default_tenant_slug).await?;
-    let slug = TenantReference::Slug(config.default_tenant_slug.clone());
-    let tenant = system.tenant(&slug).await?.ok_or_else(|| Failure::new("no default tenant"))?.id;
-    let issuers = config.trusted_issuers();
-    let (provider, owner, role) = match issuers.first() {
-        None => ("none", ("local", "Local user"), TenantRole::Admin),
-        Some(issuer) => (issuer.name.as_str(), OWNER, TenantRole::Member),
-    };
-    let owner_id = provision(&store, tenant, provider, owner, role).await?;
-    let member_id = provision(&store, tenant, provider, MEMBER, TenantRole::Member).await?;
-    let scope = Scope::new(&store, tenant, Viewer::User(owner_id));
+pub(super) async fn run(config: Config, arguments: &DemoArgs) -> Result<(), Failure> {
+    match arguments.what {
+        None => samples(&config).await,
+        Some(DemoKind::Openai) => openai::run(config, arguments.prompt.as_deref()).await,
+    }
+}
+
+async fn samples(config: &Config) -> Result<(), Failure> {
+    let store = open_store(config).await?;
+    let Home { tenant, provider, scope } = home(config, &store).await?;
+    let member_id = provision(&store, tenant, &provider, MEMBER, TenantRole::Member).await?;
     let page = Page::new(1, 0, &mut Validator::new());
     let (mine, order) = (BoardQueryRole::Owner, SortOrder::CreatedAsc);
     if !scope.my_boards(mine, order, page, BoardParts::ROW).await?.is_empty() {
@@ -56,6 +61,29 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     queue(&scope, &registry, &private, "tone-audio", chime).await?;
     print("Made 2 boards with 7 generations; `boards` runs them and shows them at its URL")?;
     Ok(store.close().await?)
+}
+
+/// Where the boards of demos are, and their owner.
+struct Home {
+    tenant: TenantId,
+    /// Who the people are known by.
+    provider: String,
+    /// The owner's.
+    scope: Scope,
+}
+
+async fn home(config: &Config, store: &Store) -> Result<Home, Failure> {
+    let system = store.system();
+    system.ensure_default_tenant(&config.default_tenant_slug).await?;
+    let slug = TenantReference::Slug(config.default_tenant_slug.clone());
+    let tenant = system.tenant(&slug).await?.ok_or_else(|| Failure::new("no default tenant"))?.id;
+    let issuers = config.trusted_issuers();
+    let (provider, owner, role) = match issuers.first() {
+        None => ("none".to_owned(), ("local", "Local user"), TenantRole::Admin),
+        Some(issuer) => (issuer.name.clone(), OWNER, TenantRole::Member),
+    };
+    let owner = provision(store, tenant, &provider, owner, role).await?;
+    Ok(Home { tenant, provider, scope: Scope::new(store, tenant, Viewer::User(owner)) })
 }
 
 async fn provision(
@@ -94,7 +122,7 @@ async fn queue(
     board: &Board,
     generator: &str,
     input_params: Value,
-) -> Result<()> {
+) -> Result<Generation> {
     let request = GenerationRequest {
         generator_name: generator.to_owned(),
         artifact_type: None,
@@ -102,6 +130,5 @@ async fn queue(
         metadata: JsonObject::new(),
     };
     let new = request.check(registry, scope).await?;
-    scope.authorize_board(board.id, Permission::Create).await?.queue_generation(new).await?;
-    Ok(())
+    scope.authorize_board(board.id, Permission::Create).await?.queue_generation(new).await
 }

@@ -3,6 +3,7 @@
 pub mod args;
 mod audit;
 mod demo;
+mod generators;
 mod health;
 mod logs;
 mod migrate;
@@ -88,7 +89,10 @@ async fn execute(cli: Cli, loaded: Loaded) -> Result<(), Failure> {
         Some(Command::Token(arguments)) => {
             print(&token::sign_token(&loaded.config, &(&arguments).into())?)
         }
-        Some(Command::Demo(_)) => demo::run(loaded.config).await,
+        Some(Command::Generators { command }) => {
+            Box::pin(generators::run(loaded.config, &command)).await
+        }
+        Some(Command::Demo(arguments)) => Box::pin(demo::run(loaded.config, &arguments)).await,
         Some(Command::Health(arguments)) => health::run(&loaded.config, arguments.url).await,
     }
 }

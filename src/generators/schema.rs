@@ -81,6 +81,14 @@ impl InputSchema {
         }
     }
 
+    /// The defaults alone: what holds where a caller says nothing. They need not satisfy the schema.
+    #[must_use]
+    pub fn defaults(&self) -> Map<String, Value> {
+        let mut filled = Value::Object(Map::new());
+        defaults::fill(&self.document, &mut filled);
+        filled.as_object().cloned().unwrap_or_default()
+    }
+
     /// The artifacts that `params` names, in the order of the schema's properties.
     #[must_use]
     pub fn artifacts(&self, params: &Map<String, Value>) -> Vec<ArtifactReference> {
@@ -193,6 +201,16 @@ mod tests {
         assert!(schema.check(&json!({"image": null})).is_ok());
         let wanted = [pair("inputParams.image", "image must be the id of an image generation")];
         assert_eq!(messages(&schema, &json!({"image": "x"})), wanted);
+    }
+
+    #[test]
+    fn defaults_are_there_without_what_is_required() {
+        let schema = InputSchema::compile(json!({
+            "properties": {"text": {"type": "string"}, "count": {"type": "integer", "default": 2}},
+            "required": ["text"],
+        }))
+        .expect("schema compiles");
+        assert_eq!(Value::Object(schema.defaults()), json!({"count": 2}));
     }
 
     #[test]

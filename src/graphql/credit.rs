@@ -62,21 +62,15 @@ impl CreditQueries {
             metadata: JsonObject::new(),
         };
         let cost = request.estimate(context.data::<Arc<Registry>>()?, scope).await?;
-        let price = |usd| scope.store().credits().map(|rules| rules.price(usd).to_f64());
-        let unknown = || "unknown".to_owned();
-        Ok(match cost {
-            Some(cost) => CostEstimate {
-                usd: cost.usd.to_f64(),
-                credits: price(Some(cost.usd)),
-                kind: cost.kind,
-                basis: cost.basis,
-            },
-            None => {
-                let (kind, basis) = (unknown(), unknown());
-                CostEstimate { usd: None, kind, basis, credits: price(None) }
-            }
-        })
+        let usd = cost.as_ref().map(|cost| cost.usd);
+        let (kind, basis) = cost.map_or_else(unknown, |cost| (cost.kind, cost.basis));
+        let credits = scope.store().credits().map(|rules| rules.price(usd).to_f64());
+        Ok(CostEstimate { usd: usd.and_then(|usd| usd.to_f64()), kind, basis, credits })
     }
+}
+
+fn unknown() -> (String, String) {
+    ("unknown".to_owned(), "unknown".to_owned())
 }
 
 #[derive(Default)]

@@ -26,6 +26,8 @@ use crate::{
 
 /// How often the end of a run is written when the database does not answer, once a second.
 const END_ATTEMPTS: u32 = 60;
+/// How often it is tried to store what was made.
+const KEEP_ATTEMPTS: u32 = 4;
 /// How often progress is written at most.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// What the user reads of a failure that is the server's own.
@@ -129,7 +131,14 @@ impl Runner {
                 siblings = made;
                 worker.complete(self.worker, generation, artifact.clone(), made).await?
             }
-            Err(Stop::Failed(message)) => worker.fail(self.worker, generation, message).await?,
+            Err(Stop::Failed(message)) => {
+                let failed = worker.fail(self.worker, generation, message).await?;
+                // The first files of a batch may be there. Nobody runs it again, so that they are its own.
+                if failed {
+                    self.artifacts.delete_generation(place_of(generation)).await;
+                }
+                failed
+            }
             Err(Stop::Cancelled) => false,
             Err(Stop::Passing { message, retry_after }) => {
                 let pause = backoff::pause(attempts, *retry_after);
@@ -196,14 +205,29 @@ impl Runner {
             progress,
             cancel: cancel.clone(),
         };
-        let running = self.watch(generation, reports, spawn(entry, run));
-        let made = tokio::time::timeout(self.time_left(generation), running)
+        let making = async {
+            let made = self.watch(generation, reports, spawn(entry, run)).await?;
+            if cancel.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            self.keep(generation, entry, made).await
+        };
+        tokio::time::timeout(self.time_left(generation), making)
             .await
-            .unwrap_or_else(|_| Err(Stop::Failed("It took longer than it may".to_owned())))?;
-        if cancel.is_cancelled() {
-            return Err(Stop::Cancelled);
+            .unwrap_or_else(|_| Err(Stop::Failed("It took longer than it may".to_owned())))
+    }
+
+    /// What was made may have been paid for and may be nowhere else: to store it is tried again at once.
+    async fn keep(&self, generation: &Generation, entry: &Entry, made: Made) -> Result<Kept, Stop> {
+        let artifact_type = entry.generator.artifact_type();
+        for attempt in 1..KEEP_ATTEMPTS {
+            let kept = keep::keep(&self.artifacts, generation, artifact_type, made.clone()).await;
+            if !matches!(kept, Err(Stop::Passing { .. } | Stop::Broken(_))) {
+                return kept;
+            }
+            tokio::time::sleep(backoff::pause(attempt, None)).await;
         }
-        keep::keep(&self.artifacts, generation, entry.generator.artifact_type(), made).await
+        keep::keep(&self.artifacts, generation, artifact_type, made).await
     }
 
     fn time_left(&self, generation: &Generation) -> Duration {

@@ -46,7 +46,7 @@ impl AuthorizedGeneration {
         let now = now();
         let transaction = self.scope.store().begin().await?;
         self.hold_its_user(&transaction).await?;
-        self.delete_job(&transaction).await?;
+        let is_sent = self.delete_job(&transaction).await?;
         let cancelled = Entity::update_many()
             .col_expr(Column::Status, Expr::value(GenerationStatus::Cancelled.as_str()))
             .col_expr(Column::CompletedAt, Expr::value(now))
@@ -60,7 +60,7 @@ impl AuthorizedGeneration {
             return Err(Error::Conflict("This generation has already ended".to_owned()));
         };
         end_attempts(&transaction, &[id.0], Outcome::Cancelled, None).await?;
-        self.refund(&transaction).await?;
+        self.end_credits(&transaction, is_sent).await?;
         transaction.commit().await?;
         self.scope.store().events().cancel(id);
         self.scope.publish_generation(board, id);
@@ -69,15 +69,16 @@ impl AuthorizedGeneration {
 
     /// The job first, as the worker does: two who take locks in one order cannot deadlock. What a provider
     /// has begun of it is stopped there.
-    async fn delete_job(&self, transaction: &Transaction) -> Result<()> {
+    /// Says whether something was sent to a provider, who may want to be paid.
+    async fn delete_job(&self, transaction: &Transaction) -> Result<bool> {
         let this = Query::select().expr(Expr::value(self.generation.id.0)).to_owned();
         cancel_at_providers(transaction, this).await?;
-        jobs::Entity::delete_many()
+        let deleted = jobs::Entity::delete_many()
             .filter(jobs::Column::TenantId.eq(self.scope.tenant().0))
             .filter(jobs::Column::GenerationId.eq(self.generation.id.0))
-            .exec(transaction)
+            .exec_with_returning(transaction)
             .await?;
-        Ok(())
+        Ok(deleted.iter().any(|job| !job.submission.is_empty()))
     }
 
     async fn hold_its_user(&self, transaction: &Transaction) -> Result<()> {
@@ -85,7 +86,12 @@ impl AuthorizedGeneration {
         credits::hold_users(self.scope.store(), transaction, self.scope.tenant(), which).await
     }
 
-    async fn refund(&self, transaction: &Transaction) -> Result<()> {
+    /// What was sent to a provider is spent: whoever cancels could else have it made for nothing.
+    async fn end_credits(&self, transaction: &Transaction, is_sent: bool) -> Result<()> {
+        let (store, tenant) = (self.scope.store(), self.scope.tenant());
+        if is_sent {
+            return credits::settle(store, transaction, tenant, self.generation.id).await;
+        }
         let which = Ending::Generations(&[self.generation.id]);
         credits::refund(self.scope.store(), transaction, self.scope.tenant(), which).await
     }
@@ -97,7 +103,7 @@ impl AuthorizedGeneration {
     pub async fn delete(self) -> Result<Generation> {
         let transaction = self.scope.store().begin().await?;
         self.hold_its_user(&transaction).await?;
-        self.delete_job(&transaction).await?;
+        let is_sent = self.delete_job(&transaction).await?;
         lock_boards_of(&transaction, self.scope.tenant(), &[self.generation.id]).await?;
         let deleted = Entity::delete_many()
             .filter(Column::TenantId.eq(self.scope.tenant().0))
@@ -107,7 +113,7 @@ impl AuthorizedGeneration {
         if deleted.rows_affected == 0 {
             return Err(Error::NotFound("Generation"));
         }
-        self.refund(&transaction).await?;
+        self.end_credits(&transaction, is_sent).await?;
         transaction.commit().await?;
 
         self.scope.store().events().cancel(self.generation.id);

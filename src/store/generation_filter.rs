@@ -166,7 +166,7 @@ impl Scope {
     /// The expression is that of the index on PostgreSQL, to the letter (migration 000020).
     fn has_in_prompt(&self, text: &str, column: &impl Fn(Column) -> Expr) -> SimpleExpr {
         let parameter = |name: &'static str| {
-            let arrow = BinOper::Custom("->>".into());
+            let arrow = BinOper::Custom("->>");
             column(Column::InputParams).binary(arrow, Expr::cust(name))
         };
         let plain = ["'prompt'", "'text'", "'user_description'"].map(parameter);

@@ -108,9 +108,7 @@ impl Scope {
     /// # Errors
     /// When the database does not answer.
     pub async fn keyed_providers(&self) -> Result<Vec<String>> {
-        let rows = of_tenant(self.tenant()).order_by_asc(Column::Provider).all(self.read()).await?;
-        let usable = |row: &Model| open(self.store(), row).is_some();
-        Ok(rows.into_iter().filter(usable).map(|row| row.provider).collect())
+        self.store().worker().keyed_providers(self.tenant()).await
     }
 }
 
@@ -127,6 +125,17 @@ impl WorkerStore<'_> {
         let row = of_tenant(tenant).filter(Column::Provider.eq(provider));
         let row = row.one(self.store().read()).await?;
         Ok(row.as_ref().and_then(|row| open(self.store(), row)))
+    }
+
+    /// The providers at which a tenant has such a key, by name, in one statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keyed_providers(&self, tenant: TenantId) -> Result<Vec<String>> {
+        let rows = of_tenant(tenant).order_by_asc(Column::Provider);
+        let rows = rows.all(self.store().read()).await?;
+        let usable = |row: &Model| open(self.store(), row).is_some();
+        Ok(rows.into_iter().filter(usable).map(|row| row.provider).collect())
     }
 }
 

@@ -11,7 +11,10 @@ use std::{
 
 use sea_orm::{
     ConnectionTrait, Statement,
-    sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+    sqlx::{
+        PgPool,
+        postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+    },
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -30,6 +33,10 @@ const IN_A_MESSAGE: usize = 32;
 const WAITING_MAX: usize = 4096;
 /// How soon a lost connection is sought again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a start waits until the other processes are heard.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
+
+type Heard<T> = std::result::Result<T, sea_orm::sqlx::Error>;
 
 /// What is sent.
 #[derive(Serialize, Deserialize)]
@@ -84,11 +91,11 @@ impl Outbox {
 
 impl Store {
     /// Carries events to and from the other processes on this PostgreSQL, until the server stops. On
-    /// SQLite there are none.
+    /// SQLite there are none. Returns when the others are heard, or when that takes too long.
     ///
     /// # Errors
     /// When the URL cannot be read.
-    pub fn relay_events(&self, url: &DatabaseUrl, stopping: CancellationToken) -> Result<()> {
+    pub async fn relay_events(&self, url: &DatabaseUrl, stopping: CancellationToken) -> Result<()> {
         if !self.is_postgres() {
             return Ok(());
         }
@@ -97,11 +104,15 @@ impl Store {
         let this = Uuid::new_v4();
         let outbox = Arc::<Outbox>::default();
         self.events().relay_through(Arc::clone(&outbox));
-        let listen = listen(options, self.events().clone(), this);
+        let options = options.application_name("boards events");
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        // Whoever watches from now on has missed nothing, and need not be told to read again.
+        let first = tokio::time::timeout(FIRST_TIMEOUT, listener(&pool)).await;
+        let first = first.ok().and_then(std::result::Result::ok);
+        let listen = listen(pool, first, self.events().clone(), this);
         let send = send(self.in_background(), outbox, this);
-        tokio::spawn(async move {
-            stopping.run_until_cancelled(async { tokio::join!(listen, send) }).await;
-        });
+        tokio::spawn(stopping.clone().run_until_cancelled_owned(listen));
+        tokio::spawn(stopping.run_until_cancelled_owned(send));
         Ok(())
     }
 }
@@ -143,27 +154,34 @@ async fn notify(store: &Store, this: Uuid, messages: Vec<Notices>) -> Result<()>
     Ok(())
 }
 
-async fn listen(options: PgConnectOptions, events: Events, this: Uuid) {
-    let options = options.application_name("boards events");
-    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+async fn listen(pool: PgPool, mut first: Option<PgListener>, events: Events, this: Uuid) {
     loop {
-        if let Err(error) = hear(&pool, &events, this).await {
+        let heard = match first.take() {
+            Some(listener) => hear(listener, &events, this).await,
+            None => match listener(&pool).await {
+                Ok(listener) => {
+                    // Nothing was heard before.
+                    events.hear_everything();
+                    hear(listener, &events, this).await
+                }
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = heard {
             tracing::debug!(%error, "events of other processes cannot be heard");
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Hears until the connection cannot be had any more.
-async fn hear(
-    pool: &sea_orm::sqlx::PgPool,
-    events: &Events,
-    this: Uuid,
-) -> std::result::Result<(), sea_orm::sqlx::Error> {
+async fn listener(pool: &PgPool) -> Heard<PgListener> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
-    // Nothing was heard before.
-    events.hear_everything();
+    Ok(listener)
+}
+
+/// Hears until the connection cannot be had any more.
+async fn hear(mut listener: PgListener, events: &Events, this: Uuid) -> Heard<()> {
     loop {
         let Some(notification) = listener.try_recv().await? else {
             // The connection was lost and is there again.
@@ -173,7 +191,9 @@ async fn hear(
         match serde_json::from_str::<Message>(notification.payload()) {
             Ok(message) if message.from == this => {}
             Ok(Message { notices: Notices::These(notices), .. }) => {
-                notices.into_iter().for_each(|notice| events.hear(notice));
+                for notice in notices {
+                    events.hear(notice);
+                }
             }
             // Of a newer server, which knows more to tell.
             Ok(_) | Err(_) => events.hear_everything(),

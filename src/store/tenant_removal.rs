@@ -14,6 +14,7 @@ use super::{
         generations::{self, Column},
         jobs, tenants,
     },
+    queue::cancel_at_providers,
 };
 use crate::{
     domain::{BoardId, GenerationId, TenantId},
@@ -29,7 +30,6 @@ pub const BATCH: u64 = 500;
 pub const TENANT_TABLES: [(&str, &str); 18] = [
     ("jobs", "generation_id"),
     ("generation_attempts", "generation_id"),
-    ("provider_cancellations", "generation_id"),
     ("generation_tags", "id"),
     ("generation_inputs", "generation_id"),
     ("credit_transactions", "id"),
@@ -45,6 +45,7 @@ pub const TENANT_TABLES: [(&str, &str); 18] = [
     ("provider_keys", "id"),
     ("users", "id"),
     ("audit_events", "id"),
+    ("provider_cancellations", "generation_id"),
 ];
 
 /// How an attempt to take away the tenant itself ended.
@@ -107,6 +108,7 @@ impl ClosedTenant {
     pub async fn remove_jobs(&self) -> Result<u64> {
         let transaction = self.store.begin().await?;
         let batch = self.batch("jobs", "generation_id");
+        cancel_at_providers(&transaction, batch.clone()).await?;
         let removed = jobs::Entity::delete_many()
             .filter(jobs::Column::GenerationId.in_subquery(batch))
             .exec_with_returning(&transaction)

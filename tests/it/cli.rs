@@ -64,7 +64,9 @@ async fn a_wrong_command_line_ends_with_2_and_help_with_0() {
         let ended = run(boards(folder.path(), wrong)).await;
         assert_eq!(ended.code, Some(2), "{wrong:?}: {ended:?}");
     }
-    for command in ["serve", "migrate", "schema", "tenant", "user", "token", "demo", "health"] {
+    for command in
+        ["serve", "migrate", "schema", "tenant", "user", "generators", "token", "demo", "health"]
+    {
         let ended = run(boards(folder.path(), &[command, "--help"])).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.stdout.contains("Examples:"), "{command}");

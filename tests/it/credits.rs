@@ -210,6 +210,35 @@ async fn what_is_made_is_paid_and_what_fails_is_given_back() {
     assert_eq!(kinds(&app).await, expected);
 }
 
+/// Runs end, are cancelled and are shut out at the same time; nobody waits for another in a circle, and each
+/// reservation is settled once.
+#[tokio::test]
+async fn ends_of_all_kinds_at_once_settle_each_once() {
+    let app = with_credits().worker().start().await;
+    let (ada, bob) = (admin(&app, "ada").await, app.user("bob"));
+    grant(&ada, &bob, 100.0).await;
+    let board = bob.board("1", true).await;
+    bob.add_member(&board, &ada, "ADMIN").await;
+    let made = join_all((0..30).map(|_| create(&bob, &board, RECORDED))).await;
+    let cancels = join_all(made.iter().map(|id| ada.graphql(CANCEL, json!({ "id": id }))));
+    let id = bob.id().await;
+    let suspend = "mutation($u: UUID!) { suspendUser(userId: $u) { role } }";
+    let (cancelled, suspended) = tokio::join!(cancels, ada.graphql(suspend, json!({ "u": id })));
+    assert_eq!(suspended.code(), None, "{}", suspended.body);
+    for answer in cancelled {
+        assert!(matches!(answer.code(), None | Some("CONFLICT")), "{}", answer.body);
+    }
+    ada.data(&suspend.replace("suspendUser", "reinstateUser"), json!({ "u": id })).await;
+    for one in &made {
+        bob.ended(one).await;
+    }
+    let kinds = kinds(&app).await;
+    let number = |kind: &str| kinds.iter().filter(|one| *one == kind).count();
+    assert_eq!((number("reserve"), number("finalize") + number("refund")), (30, 30));
+    let paid = u32::try_from(number("finalize")).expect("few");
+    assert_eq!(balance(&bob).await, 100.0 - f64::from(paid));
+}
+
 /// Whatever ended a generation without settling it, such as an older server, the sweep finds it.
 #[tokio::test]
 async fn what_was_forgotten_is_settled_later_and_once() {

@@ -54,6 +54,8 @@ async fn a_key_from_its_setting_to_its_end() {
     let listed = ada.data(KEYS, json!({})).await["providerKeys"].clone();
     assert_eq!((&listed[0], &listed[1]["provider"]), (&second, &json!("openai")));
     assert_eq!(key(app.store(), tenant, "openai").await.as_deref(), Some("other"));
+    let keyed = app.store().worker().keyed_providers(tenant).await.expect("an answer");
+    assert_eq!(keyed, ["fal", "openai"]);
 
     assert_eq!(ada.data(DELETE, json!({ "p": "fal" })).await["deleteProviderKey"], true);
     assert_eq!(ada.code(DELETE, json!({ "p": "fal" })).await, "NOT_FOUND");
@@ -147,6 +149,8 @@ async fn master_keys_can_be_changed() {
         let store = boards::app::open_store(&config).await.expect("the store");
         store.use_vault(Vault::new(keys).expect("keys"));
         let found = key(&store, tenant, "fal").await;
+        let keyed = store.worker().keyed_providers(tenant).await.expect("an answer");
+        assert_eq!(keyed.len(), usize::from(found.is_some()), "one that cannot be used is none");
         store.close().await.expect("closed");
         found
     };

@@ -1,7 +1,9 @@
 //! The command line as clap reads it; nothing is run here.
 
+mod demo;
 mod duration;
 mod flags;
+mod generators;
 mod storage;
 mod tenant;
 mod tenant_key;
@@ -20,7 +22,11 @@ use crate::{
     store::TenantReference,
 };
 
+pub use demo::{DemoArgs, DemoKind};
 pub use flags::{HiddenServeFlags, ServeFlags, SharedFlags, WorkerFlags};
+pub use generators::{
+    BUILTIN, GeneratorsCheckArgs, GeneratorsCommand, GeneratorsListArgs, GeneratorsRunArgs,
+};
 pub use storage::{StorageCommand, StorageGcArgs};
 pub use tenant::{
     JoinPolicyArg, TenantApproveArgs, TenantCommand, TenantCreateArgs, TenantDeleteArgs,
@@ -128,6 +134,16 @@ pub enum Command {
         #[command(subcommand)]
         command: StorageCommand,
     },
+    /// List, judge and run generators
+    #[command(after_help = "Examples:
+  boards generators list
+  boards generators check my-generators/
+  boards generators run qr-code --param text=https://example.com")]
+    Generators {
+        /// What to do.
+        #[command(subcommand)]
+        command: GeneratorsCommand,
+    },
     /// Print a signed token for a user; needs the provider jwt with a secret
     #[command(after_help = "Examples:
   boards token alice
@@ -136,8 +152,9 @@ pub enum Command {
     Token(TokenArgs),
     /// Make sample data: users, boards and generations
     #[command(after_help = "Examples:
-  boards demo && boards")]
-    Demo(SharedFlags),
+  boards demo && boards
+  boards demo openai                         an image by a stand-in for OpenAI's protocol")]
+    Demo(DemoArgs),
     /// Ask a running server whether it is well: exit 0 if it is, 1 if not
     #[command(after_help = "Examples:
   boards health
@@ -285,7 +302,8 @@ impl Command {
             Self::Tenant { command } => Some(command.settings()),
             Self::User { command } => Some(command.settings()),
             Self::Storage { command } => Some(command.settings()),
-            Self::Demo(flags) => Some(&flags.0),
+            Self::Generators { command } => Some(command.settings()),
+            Self::Demo(args) => Some(&args.settings.0),
             Self::Token(args) => Some(&args.settings.0),
             Self::Schema(_) | Self::Health(_) => None,
         }
@@ -407,9 +425,16 @@ mod tests {
             "user role a@b.example admin",
             "user invite a@b.example",
             "user suspend a@b.example --tenant acme",
+            "user credits grant a@b.example 2.5 --tenant acme",
+            "tenant key set acme fal",
+            "tenant key list acme",
             "token alice",
             "demo",
+            "demo openai",
             "storage gc",
+            "generators list",
+            "generators check",
+            "generators run qr-code",
         ] {
             let url = "--database-url postgres://h/b --auth-provider jwt";
             for line in [format!("boards {command} {url}"), format!("boards {url} {command}")] {
@@ -466,6 +491,23 @@ mod tests {
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn parameters_are_names_and_values() {
+        let line = "boards generators run a --param text=a=b --param n= --input image=a.png";
+        match cli(line).command {
+            Some(Command::Generators { command: GeneratorsCommand::Run(args) }) => {
+                let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+                assert_eq!(args.params, [pair("text", "a=b"), pair("n", "")]);
+                assert_eq!(args.inputs, [pair("image", "a.png")]);
+            }
+            other => panic!("{other:?}"),
+        }
+        for wrong in ["run", "run a --param text", "run a --param =x", "list --provider nobody"] {
+            assert!(parse(&format!("boards generators {wrong}")).is_err(), "{wrong}");
+        }
+        assert!(parse("boards demo --prompt x").is_err());
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub enum TenantCommand {
   boards tenant delete acme --confirm acme")]
     Delete(TenantDeleteArgs),
     /// Keys of a tenant's own at providers of generators
+    #[command(after_help = "Examples:
+  boards tenant key set acme fal < fal.key
+  boards tenant key list acme
+  boards tenant key delete acme fal")]
     Key {
         /// What to do with them.
         #[command(subcommand)]

@@ -37,6 +37,8 @@ pub enum UserCommand {
   boards user reinstate ada@example.com --tenant acme")]
     Reinstate(OneUserArgs),
     /// Credits of a user, where generations cost credits
+    #[command(after_help = "Examples:
+  boards user credits grant ada@example.com 500 --tenant acme")]
     Credits {
         /// What to do with them.
         #[command(subcommand)]

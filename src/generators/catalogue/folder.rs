@@ -6,28 +6,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    check::MAX_BYTES,
-    flaw::{Flaw, Flaws},
-};
+use super::{check::MAX_BYTES, flaw::Flaw};
 
 /// A folder holds at most this many generators.
 const MAX_FILES: usize = 1_000;
 
-/// The paths and texts of the `.yaml` files right in `folder`, in the order of their names.
-pub(super) fn read(folder: &Path) -> Result<Vec<(String, String)>, Flaws> {
-    let flaw =
-        |path: &Path, reason: String| Flaw { file: path.display().to_string(), line: 0, reason };
-    let paths = paths(folder).map_err(|reason| Flaws(vec![flaw(folder, reason)]))?;
-    let mut flaws = Vec::new();
-    let mut files = Vec::new();
-    for path in paths {
-        match text(&path) {
-            Ok(text) => files.push((path.display().to_string(), text)),
-            Err(reason) => flaws.push(flaw(&path, reason)),
-        }
+/// A file's path and its text, or what keeps it from being read.
+pub(super) type ReadFile = Result<(String, String), Flaw>;
+
+/// The `.yaml` files right in `folder`, in the order of their names.
+pub(super) fn read(folder: &Path) -> Vec<ReadFile> {
+    match paths(folder) {
+        Ok(paths) => paths.iter().map(|path| read_file(path)).collect(),
+        Err(reason) => vec![Err(flaw(folder, reason))],
     }
-    if flaws.is_empty() { Ok(files) } else { Err(Flaws(flaws)) }
+}
+
+/// One file.
+pub(super) fn read_file(path: &Path) -> ReadFile {
+    let text = text(path).map_err(|reason| flaw(path, reason))?;
+    Ok((path.display().to_string(), text))
+}
+
+fn flaw(path: &Path, reason: String) -> Flaw {
+    Flaw { file: path.display().to_string(), line: 0, reason }
 }
 
 fn paths(folder: &Path) -> Result<Vec<PathBuf>, String> {

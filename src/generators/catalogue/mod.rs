@@ -66,7 +66,7 @@ impl Catalogue {
     /// # Errors
     /// All that is wrong with all of its files, or why it cannot be read.
     pub fn with_folder(self, folder: &Path, known: &dyn KnownProviders) -> Result<Self, Flaws> {
-        self.with_files(folder::read(folder)?, Some(known))
+        self.with_files(folder::read(folder), Some(known))
     }
 
     /// The generator of this name.
@@ -80,40 +80,69 @@ impl Catalogue {
         self.declarations.values()
     }
 
-    /// These and those of `files`, each a path and its text, which count where both have a name.
+    /// These and those of `files`, which count where both have a name.
     fn with_files(
         mut self,
-        files: impl IntoIterator<Item = (String, String)>,
+        files: impl IntoIterator<Item = folder::ReadFile>,
         known: Option<&dyn KnownProviders>,
     ) -> Result<Self, Flaws> {
-        let mut own: BTreeMap<String, Arc<Declaration>> = BTreeMap::new();
-        let mut flaws = Vec::new();
-        for (path, text) in files {
-            match check::read(&path, &text, known) {
-                Err(found) => flaws.extend(found.0),
-                Ok(declared) => {
-                    let name = declared.name().to_owned();
-                    if let Some(first) = own.get(&name) {
-                        let reason = format!("{} declares {name}, too", first.file());
-                        flaws.push(Flaw { file: path, line: 0, reason });
-                    } else {
-                        own.insert(name, Arc::new(declared));
-                    }
-                }
-            }
-        }
+        let Judged { mut declarations, flaws } = judge(files, known);
         if !flaws.is_empty() {
             return Err(Flaws(flaws));
         }
-        self.declarations.append(&mut own);
+        self.declarations.append(&mut declarations);
         Ok(self)
     }
+}
+
+/// What there is in files that were judged.
+#[derive(Default)]
+pub struct Judged {
+    /// What the good ones declare, by name.
+    pub declarations: BTreeMap<String, Arc<Declaration>>,
+    /// All that is wrong with the others.
+    pub flaws: Vec<Flaw>,
+}
+
+impl Judged {
+    /// Judges a file, or the `.yaml` files right in a folder.
+    #[must_use]
+    pub fn at(path: &Path, known: &dyn KnownProviders) -> Self {
+        let files = if path.is_dir() { folder::read(path) } else { vec![folder::read_file(path)] };
+        judge(files, Some(known))
+    }
+}
+
+fn judge(
+    files: impl IntoIterator<Item = folder::ReadFile>,
+    known: Option<&dyn KnownProviders>,
+) -> Judged {
+    let mut judged = Judged::default();
+    for file in files {
+        let declared = file
+            .map_err(|flaw| Flaws(vec![flaw]))
+            .and_then(|(path, text)| check::read(&path, &text, known));
+        match declared {
+            Err(found) => judged.flaws.extend(found.0),
+            Ok(declared) => {
+                let name = declared.name().to_owned();
+                if let Some(first) = judged.declarations.get(&name) {
+                    let reason = format!("{} declares {name}, too", first.file());
+                    let file = declared.file().to_owned();
+                    judged.flaws.push(Flaw { file, line: 0, reason });
+                } else {
+                    judged.declarations.insert(name, Arc::new(declared));
+                }
+            }
+        }
+    }
+    judged
 }
 
 fn read_embedded() -> Result<Catalogue, Flaws> {
     let files = Embedded::iter().filter(|name| name.ends_with(".yaml")).filter_map(|name| {
         let text = String::from_utf8_lossy(&Embedded::get(&name)?.data).into_owned();
-        Some((name.into_owned(), text))
+        Some(Ok((name.into_owned(), text)))
     });
     Catalogue::default().with_files(files, None)
 }

@@ -81,7 +81,7 @@ impl OpenAi {
             .any(|code| PAYMENT_CODES.contains(&code));
         if is_payment {
             let said = error["message"].as_str().and_then(|text| presentable(text, key));
-            return self.api.credentials("wants to be paid first", said);
+            return self.api.credentials("wants to be paid first");
         }
         self.api.refusal(answer, Effect::BeginsJob, key)
     }

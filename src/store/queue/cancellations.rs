@@ -4,10 +4,12 @@
 use chrono::{Duration, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
     sea_query::{Expr, LockBehavior, LockType, OnConflict, Query, SelectStatement},
 };
+
+use uuid::Uuid;
 
 use super::{WorkerStore, submission};
 use crate::{
@@ -84,11 +86,23 @@ fn once() -> OnConflict {
 }
 
 /// Has the jobs of `chosen` generations stopped at their providers. Before their rows in `jobs` go, which
-/// say which of them a provider has begun.
+/// say which of them a provider has begun. They are locked first, in the order of ids: whoever is writing
+/// down that a provider has begun one is waited for.
 pub(in crate::store) async fn request(
     transaction: &Transaction,
     chosen: SelectStatement,
 ) -> Result<()> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        jobs::Entity::find()
+            .select_only()
+            .column(jobs::Column::GenerationId)
+            .filter(jobs::Column::GenerationId.in_subquery(chosen.clone()))
+            .order_by_asc(jobs::Column::GenerationId)
+            .lock(LockType::Update)
+            .into_tuple::<Uuid>()
+            .all(transaction)
+            .await?;
+    }
     let begun = generations::Entity::find()
         .select_only()
         .columns([

@@ -17,10 +17,11 @@ use super::{
     submission,
 };
 use crate::{
-    domain::GenerationStatus,
+    domain::{GenerationId, GenerationStatus, TenantId},
     error::Result,
     store::{
         Generation, Transaction,
+        credits::{self, Ending},
         ending::UNFINISHED,
         entity::{
             generations::{self, Column, Entity},
@@ -32,6 +33,10 @@ use crate::{
 
 /// The advisory lock of PostgreSQL under which it is decided who is next.
 const CLAIMING: i64 = 0x626f_6172_6473_0002;
+
+/// How often it is asked for, and how long after it was not to be had.
+const CLAIM_TRIES: u32 = 50;
+const CLAIM_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 #[derive(FromQueryResult)]
 struct ClaimRow {
@@ -86,11 +91,7 @@ impl WorkerStore<'_> {
         limits: &ConcurrencyLimits,
     ) -> Result<Vec<ClaimedJob>> {
         let now = now();
-        let transaction = self.store.begin().await?;
-        if self.store.is_postgres() {
-            let lock = format!("SELECT pg_advisory_xact_lock({CLAIMING})");
-            transaction.execute_unprepared(&lock).await?;
-        }
+        let Some(transaction) = self.begin_claiming().await? else { return Ok(Vec::new()) };
         let taken_over = self.take_over_expired(&transaction, now).await?;
         let waiting = self.waiting(&transaction, now, room).await?;
         let running = self.running(&transaction).await?;
@@ -102,8 +103,30 @@ impl WorkerStore<'_> {
             rows = begin_runs(&transaction, &claims, now).await?;
         }
         transaction.commit().await?;
-        taken_over.iter().for_each(|generation| self.publish(generation));
+        for generation in &taken_over {
+            self.publish(generation);
+        }
         self.claimed(worker, &claims, rows).await
+    }
+
+    /// None where another worker is deciding and does not come to an end: the next poll asks again. Nobody
+    /// waits for long, since leases have to be renewed meanwhile.
+    async fn begin_claiming(&self) -> Result<Option<Transaction>> {
+        for _ in 0..CLAIM_TRIES {
+            let transaction = self.store.begin().await?;
+            if !self.store.is_postgres() {
+                return Ok(Some(transaction));
+            }
+            let lock = format!("SELECT pg_try_advisory_xact_lock({CLAIMING}) AS locked");
+            let lock = Statement::from_string(self.store.backend(), lock);
+            let row = transaction.query_one_raw(lock).await?;
+            if row.map(|row| row.try_get("", "locked")).transpose()?.unwrap_or(false) {
+                return Ok(Some(transaction));
+            }
+            transaction.rollback().await?;
+            tokio::time::sleep(CLAIM_PAUSE).await;
+        }
+        Ok(None)
     }
 
     async fn claimed(
@@ -114,7 +137,7 @@ impl WorkerStore<'_> {
     ) -> Result<Vec<ClaimedJob>> {
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
-            let id = row.id;
+            let (id, tenant) = (row.id, TenantId(row.tenant_id));
             let Some(claim) = claims.iter().find(|claim| claim.generation_id == id) else {
                 continue;
             };
@@ -126,7 +149,7 @@ impl WorkerStore<'_> {
                 }
                 Err(error) => {
                     tracing::error!(?error, generation = %id, "a row cannot be read");
-                    self.discard(worker, id).await?;
+                    self.discard(worker, tenant, id.into()).await?;
                 }
             }
         }
@@ -210,10 +233,18 @@ impl WorkerStore<'_> {
     }
 
     /// Ends a job whose generation cannot be read, so that it does not stand before all others.
-    async fn discard(&self, worker: WorkerId, generation: Uuid) -> Result<()> {
+    async fn discard(
+        &self,
+        worker: WorkerId,
+        tenant: TenantId,
+        generation: GenerationId,
+    ) -> Result<()> {
         let now = now();
         let message = "This generation cannot be run";
         let transaction = self.store.begin().await?;
+        let (its_credits, generation) = ([generation], generation.0);
+        let its_credits = Ending::Generations(&its_credits);
+        credits::hold_users(self.store, &transaction, tenant, its_credits).await?;
         jobs::Entity::delete_many()
             .filter(jobs::Column::GenerationId.eq(generation))
             .filter(jobs::Column::WorkerId.eq(worker.0))
@@ -228,6 +259,7 @@ impl WorkerStore<'_> {
             .filter(Column::Id.eq(generation))
             .exec(&transaction)
             .await?;
+        credits::refund(self.store, &transaction, tenant, its_credits).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -118,12 +118,14 @@ mod tests {
 
     fn running(names: &[&str]) -> Running {
         let mut running = Running::default();
-        names.iter().for_each(|name| running.add(&lane(name), 1));
+        for name in names {
+            running.add(&lane(name), 1);
+        }
         running
     }
 
     fn places(chosen: &[Uuid]) -> Vec<u128> {
-        chosen.iter().map(|id| id.as_u128()).collect()
+        chosen.iter().map(Uuid::as_u128).collect()
     }
 
     #[test]

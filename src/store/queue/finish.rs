@@ -4,9 +4,10 @@ use rust_decimal::prelude::FromPrimitive;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    Statement,
     prelude::Decimal,
-    sea_query::{Expr, Query, SelectStatement, SimpleExpr},
+    sea_query::{Expr, LockType, Query, SelectStatement, SimpleExpr},
 };
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ use crate::{
         credits::{self, Ending},
         entity::{
             generations::{self, Column, Entity},
-            jobs,
+            jobs, users,
         },
         now,
     },
@@ -113,6 +114,13 @@ impl WorkerStore<'_> {
         let transaction = self.store.begin().await?;
         let (tenant, its_credits) = (generation.tenant, Ending::Generations(&[generation.id]));
         credits::hold_users(self.store, &transaction, tenant, its_credits).await?;
+        if !end.siblings.is_empty() {
+            // New rows of the user need a lock on theirs, which goes before the job, as in a suspension.
+            users::Entity::find_by_id(generation.user.0)
+                .lock(LockType::KeyShare)
+                .one(&transaction)
+                .await?;
+        }
         if end.outcome == Outcome::Failed {
             // It may have failed here alone, as one that took too long has; of an ended one the provider
             // stops nothing.

@@ -115,7 +115,9 @@ impl WorkerStore<'_> {
         let transaction = self.store.begin().await?;
         let requeued = self.requeue_within(&transaction, which, requeue).await?;
         transaction.commit().await?;
-        requeued.iter().for_each(|generation| self.publish(generation));
+        for generation in &requeued {
+            self.publish(generation);
+        }
         if !requeued.is_empty() {
             self.store.events().job_queued();
         }

@@ -9,9 +9,12 @@ use std::{
 
 use boards::{
     app::{App, Overrides},
-    config::{AuthProvider, Config},
+    config::{AuthProvider, Config, GeneratorKeys},
     domain::{TenantId, TenantRole},
-    generators::Registry,
+    generators::{
+        Catalogue, Registry, declared,
+        providers::{Patience, Provider, Providers},
+    },
     rate_limit::LimitClock,
     store::{JoinPolicy, Store},
 };
@@ -26,12 +29,26 @@ use super::{
     client::{Client, text},
     database::TestDatabase,
     generators::test_generators,
+    stand_in::StandIn,
 };
 
 /// The secret that the tests sign tokens with.
 pub(crate) const SECRET: &str = "a secret of the tests, at least 32 bytes long";
 /// The secret that the tests' servers sign links with.
 pub(crate) const SIGNING_SECRET: &str = "another secret of the tests, 32 bytes long";
+
+/// The names of the keys to all providers. Each of the deployment's keys in tests is its name and `-value`.
+const PROVIDER_KEYS: [&str; 4] =
+    ["FAL_KEY", "KIE_API_KEY", "OPENAI_API_KEY", "REPLICATE_API_TOKEN"];
+/// Long enough for a machine that is busy with something else.
+const PATIENT: Patience = Patience {
+    connection: Duration::from_secs(20),
+    question: Duration::from_mins(1),
+    submission: Duration::from_mins(1),
+    result: Duration::from_mins(1),
+    upload: Duration::from_mins(1),
+    pause: Duration::from_millis(50),
+};
 
 type Tweak = Box<dyn FnOnce(&mut Config)>;
 
@@ -41,6 +58,7 @@ pub(crate) struct TestAppBuilder {
     tweaks: Vec<Tweak>,
     tenants: Vec<String>,
     fetch_loopback: Vec<SocketAddr>,
+    catalogue: Option<Patience>,
     rate_limit_clock: Option<FakeRelativeClock>,
     empty_database: bool,
     token_use_interval: Option<Duration>,
@@ -161,6 +179,25 @@ impl TestAppBuilder {
         self
     }
 
+    /// Offers the generators of the catalogue too and runs them: `stand_in` is every provider, and the
+    /// deployment has a key to each.
+    pub(crate) fn catalogue(mut self, stand_in: &StandIn) -> Self {
+        self.catalogue = Some(PATIENT);
+        let addresses = stand_in.addresses();
+        self.worker().config(|config| {
+            config.provider_addresses = addresses;
+            let add = |keys: GeneratorKeys, name| keys.with(name, format!("{name}-value"));
+            config.generator_api_keys =
+                PROVIDER_KEYS.into_iter().fold(GeneratorKeys::default(), add);
+        })
+    }
+
+    /// The same, not waiting long for what a submission brings.
+    pub(crate) fn impatient(mut self, submission: Duration) -> Self {
+        self.catalogue = Some(Patience { submission, result: submission, ..PATIENT });
+        self
+    }
+
     /// Limits callers by a clock of the test's own. Points are given for a minute; a tenth of them
     /// may be used at once.
     pub(crate) fn limited(
@@ -217,7 +254,7 @@ impl TestAppBuilder {
         let listener = TcpListener::bind(config.listen_address()).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let overrides = Overrides {
-            registry: Some(Registry::new(test_generators()).expect("generators")),
+            registry: Some(registry(&config, self.catalogue)),
             fetch_loopback: self.fetch_loopback,
             rate_limit_clock: self.rate_limit_clock.map(LimitClock::Fake),
             token_use_interval: self.token_use_interval,
@@ -237,6 +274,19 @@ impl TestAppBuilder {
         });
         TestApp { address, config, store, database, folder, stop: Some(stop), server: Some(server) }
     }
+}
+
+/// The generators of the tests, and those of the catalogue where they are wanted.
+fn registry(config: &Config, catalogue: Option<Patience>) -> Registry {
+    let mut generators = test_generators();
+    if let Some(patience) = catalogue {
+        let (addresses, keys) = (&config.provider_addresses, config.generator_api_keys.clone());
+        let providers = Providers::with(addresses, keys, patience).expect("clients");
+        let known: Vec<Arc<dyn Provider>> = providers.iter().cloned().collect();
+        let catalogue = Catalogue::embedded(&known).expect("files without flaws");
+        generators.extend(declared(&catalogue, &providers).expect("providers for all"));
+    }
+    Registry::new(generators).expect("generators")
 }
 
 /// All files of a folder and the folders in it.

@@ -36,6 +36,6 @@ pub(crate) use object_store::{BUCKET, ObjectServer};
 pub(crate) use postgres::OwnPostgres;
 pub(crate) use slow::{SlowTable, is_quiet, slow_title};
 pub(crate) use socket::Socket;
-pub(crate) use stand_in::{End, Fault, Kind, Script, StandIn};
+pub(crate) use stand_in::{End, Fault, Kind, Script, StandIn, Submission};
 pub(crate) use uploads::upload_form;
 pub(crate) use wait::{eventually, eventually_within};

@@ -225,7 +225,7 @@ fn all_broken_files_are_told_at_once() {
 
 #[test]
 fn a_name_is_declared_once() {
-    let files = ["a/test.yaml", "b/test.yaml"].map(|path| (path.to_owned(), RIGHT.to_owned()));
+    let files = ["a/test.yaml", "b/test.yaml"].map(|path| Ok((path.to_owned(), RIGHT.to_owned())));
     let result = Catalogue::default().with_files(files, None);
     let Err(flaws) = result else { panic!("read") };
     assert_eq!(flaws.to_string(), "b/test.yaml: a/test.yaml declares test, too");

@@ -6,6 +6,8 @@ use super::super::ApiKey;
 
 /// Most characters of a message.
 const MOST_CHARACTERS: usize = 500;
+/// Most bytes of the provider's words that are looked at.
+const MOST_BYTES: usize = 4096;
 /// So many characters of a key that stand in a message give it away. Providers like to repeat keys with
 /// stars in their middle.
 const TELLING_BYTES: usize = 6;
@@ -13,6 +15,7 @@ const TELLING_BYTES: usize = 6;
 /// The words as one line of at most 500 characters, or none where nothing is left of them, or where they
 /// repeat part of the key.
 pub(in super::super) fn presentable(words: &str, key: Option<&ApiKey>) -> Option<String> {
+    let words = &words[..words.floor_char_boundary(MOST_BYTES)];
     if key.is_some_and(|key| gives_away(words, key.expose_secret())) {
         return None;
     }

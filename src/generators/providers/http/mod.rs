@@ -70,7 +70,9 @@ impl Answer {
     /// Whether a gateway speaks, who does not know what came of the request behind it.
     fn is_of_gateway(&self) -> bool {
         // 520 to 527 are Cloudflare's.
-        matches!(self.status.as_u16(), 408 | 502 | 504 | 520..=527)
+        let status = self.status.as_u16();
+        // A provider's own server answers in its own form.
+        matches!(status, 408 | 502 | 504 | 520..=527) || status >= 500 && self.json().is_none()
     }
 }
 
@@ -199,8 +201,8 @@ impl Api {
             return self.passing(&what, answer.retry_after(), may_have_acted);
         }
         match status.as_u16() {
-            401 | 403 => self.credentials("does not take the key", words),
-            402 => self.credentials("wants to be paid first", words),
+            401 | 403 => self.credentials("does not take the key"),
+            402 => self.credentials("wants to be paid first"),
             301 | 302 | 307 | 308 => ProviderError::Refused(format!(
                 "{title} answered with a redirect, which is not followed"
             )),
@@ -212,13 +214,10 @@ impl Api {
         }
     }
 
-    /// It is about the key.
-    pub(super) fn credentials(&self, what: &str, words: Option<String>) -> ProviderError {
-        let title = self.title;
-        ProviderError::Credentials(match words {
-            Some(words) => format!("{title} {what}: {words}"),
-            None => format!("{title} {what}"),
-        })
+    /// It is about the key. What the provider says of the account behind it is for nobody who sees the
+    /// generation.
+    pub(super) fn credentials(&self, what: &str) -> ProviderError {
+        ProviderError::Credentials(format!("{} {what}", self.title))
     }
 
     /// The key, where one is needed.

@@ -79,8 +79,8 @@ impl Kie {
             Some(200) => return Verdict::Fine,
             Some(404) => return Verdict::Unknown,
             Some(501) => return Verdict::Failed,
-            Some(401 | 403) => self.api.credentials("does not take the key", said()),
-            Some(402) => self.api.credentials("wants to be paid first", said()),
+            Some(401 | 403) => self.api.credentials("does not take the key"),
+            Some(402) => self.api.credentials("wants to be paid first"),
             // Too many requests; so many of this key; down for maintenance.
             Some(429 | 430 | 433 | 455) => self.api.passing("asks to be asked later", None, false),
             // With 505 the feature is switched off.
