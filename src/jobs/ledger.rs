@@ -13,6 +13,8 @@ use crate::{
 
 /// How long the id of a job that a provider has begun is kept in memory while the database does not answer.
 const PERSISTENCE: Duration = Duration::from_mins(5);
+/// The same of what could be done again: whether a job is about to be submitted, or was not begun after all.
+const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long one who began a job may need to write its id down after another took the generation over.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +24,14 @@ pub(super) struct StoreLedger {
     worker: WorkerId,
     store: Store,
     generation: Generation,
+}
+
+/// What is written down of a submission.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Begin,
+    NotBegun,
+    Begun(&'a str),
 }
 
 impl StoreLedger {
@@ -43,6 +53,23 @@ impl StoreLedger {
         Ok(submission)
     }
 
+    /// Writes a step, again and again while the database does not answer. Each may be written twice.
+    async fn write(&self, step: Step<'_>, patience: Duration) -> Result<(), LedgerError> {
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let (worker, generation) = (self.store.worker(), &self.generation);
+            let written = match step {
+                Step::Begin => worker.begin_submission(self.worker, generation).await,
+                Step::NotBegun => worker.submission_not_begun(self.worker, generation).await,
+                Step::Begun(id) => worker.submission_begun(generation, id).await,
+            };
+            if written.is_ok() || tokio::time::Instant::now() > until {
+                return self.outcome(written);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     fn outcome(&self, written: Result<bool>) -> Result<(), LedgerError> {
         match written {
             Ok(true) => Ok(()),
@@ -59,23 +86,14 @@ impl StoreLedger {
 #[async_trait]
 impl JobLedger for StoreLedger {
     async fn begin(&self) -> Result<(), LedgerError> {
-        let worker = self.store.worker();
-        self.outcome(worker.begin_submission(self.worker, &self.generation).await)
+        self.write(Step::Begin, PATIENCE).await
     }
 
     async fn not_begun(&self) -> Result<(), LedgerError> {
-        let worker = self.store.worker();
-        self.outcome(worker.submission_not_begun(self.worker, &self.generation).await)
+        self.write(Step::NotBegun, PATIENCE).await
     }
 
     async fn begun(&self, id: &str) -> Result<(), LedgerError> {
-        let until = tokio::time::Instant::now() + PERSISTENCE;
-        loop {
-            let written = self.store.worker().submission_begun(&self.generation, id).await;
-            if written.is_ok() || tokio::time::Instant::now() > until {
-                return self.outcome(written);
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        self.write(Step::Begun(id), PERSISTENCE).await
     }
 }

@@ -43,7 +43,9 @@ pub(super) struct RunPolicy {
 }
 
 /// Runs jobs for one worker.
+#[derive(Clone)]
 pub(super) struct Runner {
+    /// As whom it holds the job that it runs.
     pub(super) worker: WorkerId,
     pub(super) store: Store,
     pub(super) registry: Arc<Registry>,

@@ -1,8 +1,15 @@
 //! The worker: claims jobs, runs a few at a time, keeps its leases, and stops what was cancelled.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
+use tokio::{
+    sync::broadcast::error::RecvError,
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -45,17 +52,17 @@ pub struct WorkerSettings {
 
 /// Runs queued generations in this process.
 pub struct Worker {
-    id: WorkerId,
     store: Store,
-    runner: Arc<Runner>,
+    runner: Runner,
     settings: WorkerSettings,
     stop: CancellationToken,
     running: HashMap<GenerationId, Running>,
-    runs: JoinSet<GenerationId>,
+    runs: JoinSet<()>,
 }
 
-/// One run: how to stop it, and the task that it is.
+/// One run: as whom it holds its job, how to stop it, and the task that it is.
 struct Running {
+    holder: WorkerId,
     cancel: CancellationToken,
     task: tokio::task::Id,
 }
@@ -93,16 +100,15 @@ impl Worker {
             store.worker().take_over_all().await?;
         }
         store.worker().queue_orphans(&registry.providers()).await?;
-        let id = WorkerId::new();
         let stop = CancellationToken::new();
         let stopper =
             Stopper { store: store.clone(), registry: Arc::clone(&registry), keys: keys.clone() };
         tokio::spawn(stopper.work(stop.clone()));
         let policy = RunPolicy { attempts: settings.attempts, time: settings.time };
-        let runner = Runner { worker: id, store: store.clone(), registry, artifacts, keys, policy };
+        let worker = WorkerId::new();
+        let runner = Runner { worker, store: store.clone(), registry, artifacts, keys, policy };
         let worker = Self {
-            id,
-            runner: Arc::new(runner),
+            runner,
             store,
             settings,
             stop: stop.clone(),
@@ -122,7 +128,7 @@ impl Worker {
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 cancelled = cancellations.recv() => self.on_cancellation(&cancelled),
-                Some(ended) = self.runs.join_next() => {
+                Some(ended) = self.runs.join_next_with_id() => {
                     self.on_end(ended).await;
                     self.claim().await;
                 }
@@ -140,43 +146,41 @@ impl Worker {
             return;
         }
         let store = self.store.worker();
+        // Another each time: should this worker have lost a job that it still runs, and take it again, the
+        // run from before holds nothing any more.
+        let holder = WorkerId::new();
         let claimed = match store.has_waiting().await {
             Ok(false) => return,
-            Ok(true) => store.claim(self.id, free, LEASE, &self.settings.limits).await,
+            Ok(true) => store.claim(holder, free, LEASE, &self.settings.limits).await,
             Err(error) => Err(error),
         };
         match claimed {
-            Ok(jobs) => jobs.into_iter().for_each(|job| self.spawn(job)),
+            Ok(jobs) => jobs.into_iter().for_each(|job| self.spawn(holder, job)),
             Err(error) => tracing::error!(?error, "jobs cannot be claimed"),
         }
     }
 
-    fn spawn(&mut self, job: ClaimedJob) {
+    fn spawn(&mut self, holder: WorkerId, job: ClaimedJob) {
         let id = job.generation.id;
         let cancel = CancellationToken::new();
-        let (runner, stop) = (Arc::clone(&self.runner), cancel.clone());
-        let run = self.runs.spawn(async move {
-            runner.run(job, stop).await;
-            id
-        });
-        self.running.insert(id, Running { cancel, task: run.id() });
+        let (runner, stop) = (Runner { worker: holder, ..self.runner.clone() }, cancel.clone());
+        let run = self.runs.spawn(async move { runner.run(job, stop).await });
+        let running = Running { holder, cancel, task: run.id() };
+        if let Some(before) = self.running.insert(id, running) {
+            before.cancel.cancel();
+        }
     }
 
-    async fn on_end(&mut self, ended: Result<GenerationId, tokio::task::JoinError>) {
-        let error = match ended {
-            Ok(id) => {
-                self.running.remove(&id);
-                return;
-            }
-            Err(error) => error,
-        };
+    async fn on_end(&mut self, ended: Result<(tokio::task::Id, ()), JoinError>) {
+        let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
+        let its = self.running.iter().find(|(_, run)| run.task == task).map(|(id, _)| *id);
+        let its = its.and_then(|id| self.running.remove_entry(&id));
+        let Err(error) = ended else { return };
         // The generator runs in a task of its own, whose panic is caught: this is the server's own.
         tracing::error!(%error, "a run broke off");
-        let broken = self.running.iter().find(|(_, run)| run.task == error.id()).map(|(id, _)| *id);
-        if let Some(id) = broken {
-            self.running.remove(&id);
+        if let Some((id, run)) = its {
             let message = "The run broke off";
-            let released = self.store.worker().release(self.id, id, RETRY_PAUSE, message).await;
+            let released = self.store.worker().release(run.holder, id, RETRY_PAUSE, message).await;
             if let Err(error) = released {
                 tracing::error!(?error, "a job cannot be given back");
             }
@@ -197,7 +201,7 @@ impl Worker {
             return;
         }
         let running: Vec<GenerationId> = self.running.keys().copied().collect();
-        match self.store.worker().renew(self.id, &running, LEASE).await {
+        match self.store.worker().renew(&self.holders(), &running, LEASE).await {
             Ok(held) => {
                 let lost = self.running.iter().filter(|(id, _)| !held.contains(id));
                 lost.for_each(|(_, run)| run.cancel.cancel());
@@ -206,12 +210,18 @@ impl Worker {
         }
     }
 
+    /// As whom this worker holds jobs.
+    fn holders(&self) -> Vec<WorkerId> {
+        let holders: HashSet<WorkerId> = self.running.values().map(|run| run.holder).collect();
+        holders.into_iter().collect()
+    }
+
     async fn wind_down(mut self, grace: Duration) {
         let finish = async {
             let mut heartbeat = tokio::time::interval(HEARTBEAT);
             while !self.runs.is_empty() {
                 tokio::select! {
-                    Some(ended) = self.runs.join_next() => self.on_end(ended).await,
+                    Some(ended) = self.runs.join_next_with_id() => self.on_end(ended).await,
                     _ = heartbeat.tick() => self.renew().await,
                 }
             }
@@ -219,7 +229,7 @@ impl Worker {
         if tokio::time::timeout(grace, finish).await.is_err() {
             tracing::info!("generations that were running are handed back to the queue");
         }
-        if let Err(error) = self.store.worker().hand_back(self.id).await {
+        if let Err(error) = self.store.worker().hand_back(&self.holders()).await {
             tracing::error!(?error, "jobs cannot be handed back; their leases will run out");
         }
         self.runs.abort_all();

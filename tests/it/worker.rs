@@ -461,6 +461,31 @@ async fn a_lost_lease_ends_the_run_of_whoever_held_it() {
     assert_eq!(runs_of(&name).started, 1);
 }
 
+/// As after a time without the database in which somebody took it over.
+#[tokio::test]
+async fn a_job_that_its_own_worker_takes_again_is_run_by_the_new_run_alone() {
+    let app =
+        TestApp::builder().worker().config(|config| config.worker_concurrency = 2).start().await;
+    let ada = app.user("ada");
+    let board = ada.board("B", false).await;
+    let name = unique("again");
+    let params = json!({ "name": name, "seconds": 3600 });
+    let generation = ada.generate_as(&board, RECORDED, "TEXT", params).await;
+    until_started(&name).await;
+    let free = "UPDATE jobs SET worker_id = NULL, lease_until = NULL WHERE generation_id = $1";
+    let job: SqlValue = id(&generation).into();
+    execute(&app.database().connect().await, free, vec![job]).await;
+    // What is queued wakes the worker.
+    let next = ada.generate(&board, "qr-code", json!({ "text": "next" })).await;
+    assert_eq!(ada.ended(&next).await["status"], "COMPLETED");
+    eventually("it runs again", async || (runs_of(&name).started == 2).then_some(())).await;
+    until_ended(&name).await;
+    assert_eq!(status(&ada, &generation).await["status"], "PROCESSING");
+    assert_eq!(runs_of(&name).ended.len(), 1, "the new run goes on");
+    cancel(&ada, &generation).await;
+    eventually("the new run ends", async || (runs_of(&name).ended.len() == 2).then_some(())).await;
+}
+
 #[tokio::test]
 async fn an_expired_lease_is_taken_over_and_the_late_worker_ends_nothing() {
     let app = TestApp::start().await;
@@ -487,14 +512,14 @@ async fn an_expired_lease_is_taken_over_and_the_late_worker_ends_nothing() {
         output_metadata: serde_json::Map::new(),
         additional_files: Vec::new(),
     };
-    assert!(worker.renew(late, &[job.id], lease).await.expect("asked").is_empty());
+    assert!(worker.renew(&[late], &[job.id], lease).await.expect("asked").is_empty());
     assert!(!worker.progress(late, job, 0.9).await.expect("asked"));
     assert!(!worker.complete(late, job, artifact, &[]).await.expect("asked"));
     assert!(!worker.fail(late, job, "late").await.expect("asked"));
     worker.release(late, job.id, lease, "late").await.expect("asked");
-    worker.hand_back(late).await.expect("asked");
+    worker.hand_back(&[late]).await.expect("asked");
     assert_eq!(worker.status(job).await.expect("read"), Some(GenerationStatus::Processing));
-    assert!(worker.renew(next, &[job.id], lease).await.expect("asked").contains(&job.id));
+    assert!(worker.renew(&[next], &[job.id], lease).await.expect("asked").contains(&job.id));
     assert!(worker.fail(next, job, "in time").await.expect("asked"));
     assert_eq!(ada.ended(&generation).await["errorMessage"], "in time");
 }

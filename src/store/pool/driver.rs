@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_millis(25);
 const ATTEMPTS: u32 = 100;
 /// How long such a request, a goodbye or a first answer may take.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL keeps the locks of a transaction whose process stands still, in milliseconds: all workers
+/// may be waiting for one of them. As long as a worker may be silent.
+const SILENCE_MAX: &str = "15000";
 
 /// How PostgreSQL plans what is asked here: once for each statement and whatever its values, since they
 /// are written to be found by index; planning them anew costs more than running them, and compiling them
@@ -69,7 +72,10 @@ impl Driver {
         let canceller =
             Box::new(Canceller { options: options.clone(), connection: Mutex::default() });
         let limit = statement_timeout.as_millis().to_string();
-        let settings = [("statement_timeout", limit.as_str())];
+        let settings = [
+            ("statement_timeout", limit.as_str()),
+            ("idle_in_transaction_session_timeout", SILENCE_MAX),
+        ];
         let options = options.options(settings.into_iter().chain(PLANNING));
         Self::Postgres { options, canceller }
     }
@@ -303,5 +309,19 @@ impl Canceller {
         if let Some(connection) = self.connection.lock().await.take() {
             let _ = connection.close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_ever_for_a_process_that_stands_still() {
+        let driver = Driver::postgres(PgConnectOptions::new(), Duration::from_secs(30));
+        let Driver::Postgres { options, .. } = driver else { panic!("it is PostgreSQL") };
+        let options = options.get_options().expect("options");
+        assert!(options.contains("statement_timeout=30000"), "{options}");
+        assert!(options.contains("idle_in_transaction_session_timeout=15000"), "{options}");
     }
 }

@@ -38,21 +38,21 @@ pub(super) struct Requeue<'a> {
 }
 
 impl WorkerStore<'_> {
-    /// Renews the leases of the jobs that a worker runs and says which it still holds. A job that
-    /// is missing was cancelled, deleted, or taken over. What it holds and no longer runs is left
+    /// Renews the leases of the jobs that a worker runs, whoever of `workers` it was when it took them, and
+    /// says which it still holds. A job that is missing was cancelled, deleted, or taken over. What it holds and no longer runs is left
     /// to run out.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn renew(
         &self,
-        worker: WorkerId,
+        workers: &[WorkerId],
         running: &[GenerationId],
         lease: Duration,
     ) -> Result<HashSet<GenerationId>> {
         let held = jobs::Entity::update_many()
             .col_expr(jobs::Column::LeaseUntil, Expr::value(now() + lease))
-            .filter(jobs::Column::WorkerId.eq(worker.0))
+            .filter(held_by(workers))
             .filter(jobs::Column::GenerationId.is_in(running.iter().map(|id| id.0)))
             .exec_with_returning(self.store.write())
             .await?;
@@ -64,14 +64,14 @@ impl WorkerStore<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn hand_back(&self, worker: WorkerId) -> Result<()> {
+    pub async fn hand_back(&self, workers: &[WorkerId]) -> Result<()> {
         let requeue = Requeue {
             attempts: Expr::col(jobs::Column::Attempts).sub(1),
             not_before: None,
             outcome: Outcome::Released,
             message: None,
         };
-        self.requeue(jobs::Column::WorkerId.eq(worker.0), requeue).await
+        self.requeue(held_by(workers), requeue).await
     }
 
     /// At the start of the only process on the database: every lease is that of a dead worker.
@@ -160,4 +160,8 @@ impl WorkerStore<'_> {
             .await?;
         Ok(rows.into_iter().filter_map(|row| Generation::try_from(row).ok()).collect())
     }
+}
+
+fn held_by(workers: &[WorkerId]) -> SimpleExpr {
+    jobs::Column::WorkerId.is_in(workers.iter().map(|worker| worker.0))
 }

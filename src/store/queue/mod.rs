@@ -32,12 +32,13 @@ pub use finish::Sibling;
 pub(super) use attempts::end as end_attempts;
 pub(super) use cancellations::request as cancel_at_providers;
 
-/// A running worker, new at each start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who holds jobs: a worker, by another id each time that it takes some. So a run that has lost its job
+/// cannot write in the name of the next, even where the same worker has taken the job again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerId(Uuid);
 
 impl WorkerId {
-    /// An id that no other worker has.
+    /// An id that nobody has had.
     #[must_use]
     pub fn new() -> Self {
         Self(Uuid::now_v7())

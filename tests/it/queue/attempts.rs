@@ -80,7 +80,7 @@ async fn cancelled_lost_and_released_attempts_are_told_apart() {
     let minute = chrono::Duration::minutes(1);
     worker.claim(dead, 1, -minute, &limits).await.expect("claimed");
     worker.claim(stopped, 1, minute, &limits).await.expect("claimed");
-    worker.hand_back(stopped).await.expect("handed back");
+    worker.hand_back(&[stopped]).await.expect("handed back");
     let jobs = worker.claim(last, 1, minute, &limits).await.expect("claimed");
     assert_eq!(jobs[0].attempts, 2, "one that was given back in good order does not count");
     let running = attempts(&ada, &generation).await;

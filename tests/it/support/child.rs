@@ -222,9 +222,4 @@ impl ChildWorker {
     pub(crate) fn signal(&self, name: &str) {
         self.program.signal(name);
     }
-
-    /// What the program wrote to its standard error so far.
-    pub(crate) fn log(&self) -> String {
-        self.program.log()
-    }
 }
