@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, JobState, Provider, ProviderError, ProviderRequest, Resubmission, Submitted,
-    http::{Answer, Api, Call, Effect, Field, Http, MOST_BYTES_WITH_FILES, presentable},
+    http::{Answer, Api, Call, Effect, Field, Http, MOST_BYTES_WITH_FILES},
     patience::growing_interval,
 };
 use crate::{
@@ -80,7 +80,6 @@ impl OpenAi {
             .filter_map(Value::as_str)
             .any(|code| PAYMENT_CODES.contains(&code));
         if is_payment {
-            let said = error["message"].as_str().and_then(|text| presentable(text, key));
             return self.api.credentials("wants to be paid first");
         }
         self.api.refusal(answer, Effect::BeginsJob, key)
