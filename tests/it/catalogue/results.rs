@@ -47,13 +47,26 @@ async fn a_batch_is_kept_whole_or_not_at_all() {
     assert!(files.is_empty(), "{files:?}");
 }
 
+/// Answers that are the result cannot be asked for again.
 #[tokio::test]
-async fn a_file_that_cannot_be_fetched_is_fetched_later() {
+async fn a_file_that_cannot_be_fetched_is_fetched_again_at_once() {
     let scene = Scene::start().await;
-    scene.stand_in.fault(Kind::File, &Fault::Status(503, json!({})), 1);
-    let picture = scene.picture(FAL).await;
-    assert_completed(&picture, &["RETRIED", "COMPLETED"]);
+    let file = json!({ "url": scene.stand_in.file_url("picture.png") });
+    scene.stand_in.results(move |_| json!({ "images": [file], "data": [file] }));
+    for generator in [FAL, OPENAI] {
+        scene.stand_in.fault(Kind::File, &Fault::Status(503, json!({})), 1);
+        let picture = scene.picture(generator).await;
+        assert_completed(&picture, &["COMPLETED"]);
+        let link = picture["storageUrl"].as_str().expect("a link");
+        assert_eq!(scene.ada.follow(link).await.status(), 200);
+    }
+    assert_eq!((scene.jobs().len(), scene.stand_in.requests(Kind::File)), (2, 4));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_fetched_for_long_is_fetched_by_another_attempt() {
+    let scene = Scene::start().await;
+    scene.stand_in.fault(Kind::File, &Fault::Status(503, json!({})), 4);
+    assert_completed(&scene.picture(FAL).await, &["RETRIED", "COMPLETED"]);
     assert_eq!(scene.jobs().len(), 1, "of the same job");
-    let link = picture["storageUrl"].as_str().expect("a link");
-    assert_eq!(scene.ada.follow(link).await.status(), 200);
 }
