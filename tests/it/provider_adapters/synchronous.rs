@@ -111,7 +111,7 @@ async fn an_account_without_money_is_not_asked_again() {
         bench.stand_in.fault(Kind::Submit, &Fault::Status(status, said), 1);
         let error = bench.submit("openai").await.expect_err("refused");
         assert!(matches!(error, ProviderError::Credentials(_)), "{error:?}");
-        assert!(error.to_string().ends_with(": no money"), "{error}");
+        assert!(error.to_string().ends_with(" wants to be paid first"), "{error}");
     }
 }
 
