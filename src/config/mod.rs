@@ -408,7 +408,7 @@ impl Config {
             user_concurrency: reader.optional_number("user_concurrency")?,
             provider_concurrency: reader.list("provider_concurrency", value::named_number)?,
 
-            generators_dir: reader.optional("generators_dir", |text| Ok(PathBuf::from(text)))?,
+            generators_dir: reader.text("generators_dir")?.map(PathBuf::from),
             generator_api_keys: GeneratorKeys::read(reader)?,
             provider_addresses: ProviderAddresses::read(reader)?,
 
