@@ -20,7 +20,7 @@ use crate::{
 /// or lost.
 const RECHECK: Duration = Duration::from_secs(2);
 /// How long a watch waits for a database that does not answer. Nothing is shown meanwhile.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tick {
