@@ -124,6 +124,8 @@ async fn in_parts() {
             .split("--graphql")
             .filter_map(|part| part.split_once("\r\n\r\n"))
             .map(|(_, body)| serde_json::from_str(body).expect("JSON"))
+            // While it waits for the database, empty parts say that it is still there.
+            .filter(|body| *body != json!({}))
             .collect();
         // The one that ran may have been broken before its first look.
         assert!((1..=items).contains(&bodies.len()), "{parts}");
