@@ -156,7 +156,10 @@ fn every_wrong_value_names_its_setting_its_source_and_what_is_allowed() {
         let name = setting.name.trim_start_matches("BOARDS_");
         let wrong = match (setting.kind, setting.key.as_str()) {
             // Any text is right.
-            (Kind::Text(_), "data_dir" | "generators_dir" | "auth_issuer" | "auth_audience" | "auth_client_id") => " ",
+            (
+                Kind::Text(_),
+                "data_dir" | "generators_dir" | "auth_issuer" | "auth_audience" | "auth_client_id",
+            ) => " ",
             (_, "auth_client_secret") => continue,
             (_, "tenant_claim") => "sub",
             (Kind::Number(0, _), _) => "-1",
